@@ -220,8 +220,15 @@ def _generate(
             silent = torch.zeros(1, generator.head.codebook_size, device=latents.device)
             infill.silent = silent.index_fill(1, latents[quiet][:, 0], 1) > 0
     rngs = [torch.Generator().manual_seed(options.seed)]
-    external = model.acoustic.external
-    latents = generator.generate(request, rngs, model.sampling(options), infill, external=external)
+    acoustic = model.acoustic
+    latents = generator.generate(
+        request,
+        rngs,
+        model.sampling(options),
+        infill,
+        external=acoustic.external,
+        code_values=acoustic.code_values,
+    )
     features, _ = model.acoustic.latent_space.decode(
         latents, model.acoustic.latent_space.start(request.prompt), True
     )

@@ -14,7 +14,7 @@ The other modules by topic:
                          make the Condition of conditioning.py
     alignment            alignment.py, pointer.py
     network              backbone.py, grouped.py, cuda_graph.py
-    latents              latent_space.py, wave_space.py, folding.py
+    latents              latent_space.py, wave_space.py, folding.py, soft_codes.py
     order of latents     patterns.py, named_patterns.py, rearrangement.py, schedules.py
     sampling             options.py, sampling.py, guidance.py, integration.py, step_types.py,
                          external.py, speculative.py

@@ -7,6 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from tts.generators.soft_codes import CodeValues
 from tts.modules.text_reader import Unaligned
 
 
@@ -108,6 +109,7 @@ class Condition:
         text: the phones, if a pointer aligns them; the pointer then fills in `frames`, `prior_mean`
             and `mask` as it goes.
         external: another model that rescores what is drawn; None without one.
+        code_values: what the codes of the codec stand for, for soft decoding; None for others.
         silence: of the recording that is filled in; None where nothing is.
         unaligned: text that attention has to find, for networks with text readers; else None.
     """
@@ -120,6 +122,7 @@ class Condition:
     mask: Tensor
     text: PointerText | None = None
     external: ExternalGenerator | None = None
+    code_values: CodeValues | None = None
     silence: Silence | None = None
     unaligned: Unaligned | None = None
 

@@ -90,6 +90,7 @@ class ExternalRun:
         parts, there = [], 0
         external = self.external
         own = [torch.Generator(rng.device).set_state(rng.get_state()) for rng in rngs]
+        # Without values of codes, which soft decoding would need, latents are codes.
         for latents in external.generator.stream(self.request, own, external.options):
             parts.append(latents)
             there += latents.shape[1]

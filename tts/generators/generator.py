@@ -24,6 +24,7 @@ from tts.generators.cuda_graph import StaticKVCache
 from tts.generators.folding import channel_weights, fold
 from tts.generators.latent_space import LatentSpace, check_latent_space
 from tts.generators.protocols import Head, Strategy
+from tts.generators.soft_codes import CodeValues
 from tts.generators.voice_encoders import voice_mean
 from tts.text.symbols import PAUSES
 from tts.text.tokens import token_index
@@ -216,6 +217,7 @@ class Generator(nn.Module):
         infill: Infill | None = None,
         alignment: AlignmentResult | None = None,
         external: ExternalModel | None = None,
+        code_values: CodeValues | None = None,
     ) -> Iterator[Tensor]:
         """Yield latents [B, u, *] as they are committed, U = ceil(frames / patch) in total.
 
@@ -224,6 +226,8 @@ class Generator(nn.Module):
             infill: known latents, for continuation, infilling and editing.
             alignment: receives the durations as soon as they are known.
             external: a second model of the same codes, for options that need one.
+            code_values: what codes stand for, for soft decoding (tts.generators.soft_codes); the
+                latents are then [B, u, D], what the codec's decoder takes.
         """
         options = options or SamplingOptions()
         condition = self.condition(request, rngs, options)
@@ -235,6 +239,7 @@ class Generator(nn.Module):
             spoken = spoken_latents(request, self.patch)
             condition.silence = Silence(infill.silent, spoken)
         condition.external = None if external is None else external.with_request(request)
+        condition.code_values = code_values
         yield from self.strategy.run(self, condition, rngs, options, infill)
 
     def generate(
@@ -245,9 +250,11 @@ class Generator(nn.Module):
         infill: Infill | None = None,
         alignment: AlignmentResult | None = None,
         external: ExternalModel | None = None,
+        code_values: CodeValues | None = None,
     ) -> Tensor:
         """`stream` in one piece: latents [B, U, *]."""
-        return torch.cat(list(self.stream(request, rngs, options, infill, alignment, external)), 1)
+        pieces = self.stream(request, rngs, options, infill, alignment, external, code_values)
+        return torch.cat(list(pieces), 1)
 
 
 def _shifted(features: Tensor, shift: Tensor | None) -> Tensor:

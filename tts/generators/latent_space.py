@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from tts.errors import ConfigError
 from tts.generators.folding import fold
 from tts.generators.protocols import CodeHead, LatentHead, StepHead
+from tts.generators.soft_codes import CodeValues
 from tts.generators.voice_encoders import voice_mean
 from tts.modules.voice_prompt import VoicePrompt
 from tts_codecs.autoencoder import FeatureAutoencoder
@@ -77,6 +78,11 @@ class LatentSpace(Protocol):
         """Features [B, T, C] to target latents [B, ceil(T / patch), *]."""
         ...
 
+    def code_values(self) -> CodeValues | None:
+        """What each code stands for, for soft decoding (tts.generators.soft_codes); None if latents
+        are no codes, or codes that have to be whole to be decoded."""
+        ...
+
     def start(self, prompt: VoicePrompt) -> Any:
         """The state of the decoder before the first latent."""
         ...
@@ -85,7 +91,7 @@ class LatentSpace(Protocol):
         """Decode the next latents of a stream.
 
         Args:
-            latents: [B, u, *].
+            latents: [B, u, *]; in place of codes also what they stand for, [B, u, D] float.
             state: from `start`, or from the call before.
             last: whether no latents follow; what look-ahead held back is then decoded too.
 
@@ -105,6 +111,10 @@ class FeatureLatents:
     @property
     def waveform_codec(self) -> Codec | None:
         """None: a vocoder makes the waveform."""
+        return None
+
+    def code_values(self) -> CodeValues | None:
+        """None: latents are continuous."""
         return None
 
     def to(self, device: torch.device) -> None:
@@ -333,8 +343,17 @@ class CodeSpace(AutoencoderSpace):
         return self.autoencoder.encode(features, self.num_codebooks)
 
     def values(self, latents: Tensor) -> Tensor:
-        """Vectors of the codes, the input of the decoder."""
+        """The input of the decoder: the vectors of codes, or with soft decoding what is given."""
+        if latents.is_floating_point():
+            return latents
         return self.autoencoder.quantizer.decode(latents)
+
+    def code_values(self) -> CodeValues | None:
+        """What each code stands for."""
+        device = next(self.autoencoder.parameters()).device
+        with torch.no_grad():
+            made = self.autoencoder.quantizer.contributions(self.num_codebooks, device)
+        return CodeValues(*made)
 
     def to_features(self, estimate: Tensor) -> Tensor:
         """Relative features of the expected vectors under probabilities of codes [B, U, K, V]."""

@@ -19,6 +19,8 @@ from tts.generators.sampling import LEAST_MASS, Sampling
 
 #: in the attribute `sampling` of a strategy or head: every value of the option is accepted
 ANY: tuple[str, ...] = ()
+#: options of how codes are chosen and decoded, for all that draw codes
+CHOICES = ("fsq_decode", "soft_decode")
 #: speculative decoding with relaxed acceptance, which only FSQ codes have
 RELAXED = ("relaxed", "relaxed_neighbours")
 
@@ -83,6 +85,9 @@ class CategoricalOptions:
         fsq_decode: how FSQ codes are chosen. "drawn" draws an entry of the codebook; "expected"
             rounds the means of the digits under the distribution, so that rare entries profit from
             their neighbours. Codes without digits are always drawn.
+        soft_decode: whether the codec's decoder is given the mean of the vectors of a codebook
+            under the distribution of a code, and not the vector of the code itself
+            (tts.generators.soft_codes). Codecs of waveforms take codes alone.
     """
 
     top_k: int = Field(default=0, ge=0)
@@ -93,6 +98,7 @@ class CategoricalOptions:
     repetition_window: int = Field(default=10, ge=1)
     repetition_ratio: float = Field(default=1.0, ge=0, le=1)
     fsq_decode: Literal["drawn", "expected"] = "drawn"
+    soft_decode: bool = False
 
 
 @checked(frozen=True, config=_STRICT)

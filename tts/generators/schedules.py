@@ -63,6 +63,12 @@ def remaining(total: Tensor, step: int, steps: int, schedule: str = "cosine") ->
     return torch.minimum(kept, total - (step + 1)).clamp_min(0)
 
 
+def places(mask: Tensor) -> Tensor:
+    """Relative position of each latent in its row, 0 to 1, [B, U], from the mask [B, U, 1]."""
+    index = torch.arange(mask.shape[1], device=mask.device)
+    return (index / (mask[..., 0].sum(1, keepdim=True) - 1).clamp_min(1)).clamp_max(1)
+
+
 def own_time(done: Tensor | float, place: Tensor, width: float | Tensor) -> Tensor:
     """Progress of the unmasking of each position, 0 (not begun) to 1 (complete), under a
     hyperschedule (Fathi et al. 2025): positions begin one after another from left to right, and

@@ -131,6 +131,8 @@ class Run:
             raise UsageError("speculative decoding has no sampling that looks at repetitions")
         if options.fsq_decode != "drawn":
             raise UsageError("speculative decoding draws codes: fsq_decode: drawn")
+        if options.soft_decode:
+            raise UsageError("speculative decoding decodes what is drawn: soft_decode: false")
         if isinstance(request, Request):
             if len(request.tokens.lengths) != 1:
                 raise UsageError("speculative decoding is for one row at a time")

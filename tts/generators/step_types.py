@@ -15,6 +15,8 @@ from tts.generators.patterns import Pattern
 #: function of (codebook, least count) to the indices of latents whose code of that codebook was
 #: drawn, in the order of drawing (tts.generators.patterns.Pattern.drawn)
 Drawn = Callable[[int, int], list[int]]
+#: function of codebooks and log-probabilities [B, 1, k, V] of their codes
+Observer = Callable[[Sequence[int], Tensor], None]
 
 
 class TeacherForced(NamedTuple):
@@ -46,6 +48,8 @@ class StepContext(NamedTuple):
         at: index of the latent that the step begins.
         codebooks: of codes, the codebooks that the step draws; None for all.
         drawn: for which latents a codebook has been drawn already; None for those before `at`.
+        observe: called with codebooks and the log-probabilities [B, 1, k, V] from which their codes
+            are drawn, before the draw; None if nobody asks for them.
     """
 
     condition: Condition
@@ -56,6 +60,7 @@ class StepContext(NamedTuple):
     at: int
     codebooks: Sequence[int] | None = None
     drawn: Drawn | None = None
+    observe: Observer | None = None
 
     @property
     def rows(self) -> int:

@@ -20,6 +20,7 @@ from tts.generators.integration import row_normal
 from tts.generators.patterns import Pattern
 from tts.generators.protocols import CodeStepHead, Network, step_head
 from tts.generators.rearrangement import Rearrangement
+from tts.generators.soft_codes import SoftCodes, soft_codes
 from tts.generators.step_types import StepContext
 
 
@@ -57,8 +58,12 @@ class StepwiseDecoding:
         self.empty = self.head.empty(len(rngs), 1)
         #: [B, U, *] all latents drawn so far; codes not drawn yet are V
         self.latents = self.empty.new_zeros(len(rngs), alignment.count, *self.empty.shape[2:])
+        #: what is yielded in place of codes with soft decoding
+        self.soft: SoftCodes | None = None
         if isinstance(self.head, CodeStepHead):
             self.latents = self.latents.fill_(self.head.codebook_size)
+            given = self.latents if self.infill is None else self.infill.put_into(self.latents)
+            self.soft = soft_codes(condition.code_values, options, given)
 
     @property
     def steps(self) -> int:
@@ -94,12 +99,18 @@ class StepwiseDecoding:
                 before = self._draw_codes(hidden, context, self.pattern)
                 frontier = self.pattern.frontier(step, self.alignment.count)
             if frontier > complete:
-                ready = self.latents[:, complete:frontier]
-                if isinstance(head, CodeStepHead):
-                    ready = ready.masked_fill(ready == head.codebook_size, 0)
-                yield ready.clone()
+                yield self._ready(complete, frontier)
                 complete = frontier
             step += 1
+
+    def _ready(self, begin: int, end: int) -> Tensor:
+        """The latents from `begin` to `end`, which are complete, as the codec decodes them."""
+        if self.soft is not None:
+            return self.soft.latents(begin, end)
+        ready = self.latents[:, begin:end]
+        if isinstance(self.head, CodeStepHead):
+            ready = ready.masked_fill(ready == self.head.codebook_size, 0)
+        return ready.clone()
 
     def _fed(self, before: Tensor, step: int) -> Tensor:
         """What a step is fed, [B, 1, *]: the step before, or at a border of the layout the latent
@@ -143,12 +154,16 @@ class StepwiseDecoding:
             for codebook, offset in enumerate(pattern.offsets)
             if (step - offset) % pattern.stride == 0
         ]
+        likely: dict[int, Tensor] = {}
         drawn = head.draw(
             hidden,
             context._replace(
                 at=pattern.frame(max(0, step - pattern.offsets[0]) // pattern.stride),
                 codebooks=None if len(due) == head.num_codebooks else due,
                 drawn=partial(pattern.drawn, step),
+                observe=None
+                if self.soft is None
+                else lambda books, of: likely.update(zip(books, of.unbind(-2), strict=True)),
             ),
         )
         out = torch.full_like(self.latents[:, :1], head.codebook_size)
@@ -166,6 +181,9 @@ class StepwiseDecoding:
             torch.tensor(times, device=codes.device) >= lengths, head.codebook_size
         )
         self.latents[:, times, columns] = codes
+        if self.soft is not None:
+            of = torch.stack([likely[codebook][:, 0] for codebook in columns], 1)
+            self.soft.commit_step(times, columns, of)
         out[:, 0, columns] = codes
         return out
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from tts.errors import UsageError
 from tts.generators.latent_space import codes_mismatch, default_code_arguments, size_mismatch
 from tts.generators.protocols import CodeHead, Head
+from tts.generators.soft_codes import CodeValues
 from tts.modules.voice_prompt import VoicePrompt
 from tts.prosody.durations import frames_until
 from tts_codecs.base import Codec
@@ -90,6 +91,10 @@ class WaveSpace:
         return UsageError(
             f"{self.info.name} is a codec of waveforms: there are no features of what is generated"
         )
+
+    def code_values(self) -> CodeValues | None:
+        """None: the codec takes codes alone."""
+        return None
 
     def encode(self, features: Tensor, prompt: VoicePrompt) -> Tensor:
         """Raise UsageError: latents are encoded from waveforms (tts.data.coded)."""

@@ -46,6 +46,7 @@ class AcousticModel(Networks):
             latents.adapted, latents.generator_for, latents.group,
         )  # fmt: skip
         self.decides_lengths, self.stream = latents.decides_lengths, latents.stream
+        self.code_values = latents.code_values
         self.contrast_of = timbre.contrast_of
 
     def features(self, reference: Reference) -> Tensor:

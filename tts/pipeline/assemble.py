@@ -51,7 +51,9 @@ def phone_pipeline(
         nets.speaker, nets.vocoder, nets.phone_probe, nets.overlap, nets.enhancer, device
     )
     lengths = length_model(nets, timbre)
-    latents = VoicedGenerator(nets.generator, adapted, nets.shifts, timed, nets.external)
+    latents = VoicedGenerator(
+        nets.generator, adapted, nets.shifts, timed, nets.external, nets.latent_space.code_values()
+    )
     decoder = decoder_of(nets)
 
     can = Capabilities(

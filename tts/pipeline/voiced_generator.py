@@ -9,6 +9,7 @@ from tts.generators.base import Request, SamplingOptions
 from tts.generators.conditioning import AlignmentResult
 from tts.generators.external import External
 from tts.generators.generator import Generator
+from tts.generators.soft_codes import CodeValues
 from tts.tuning.adapted_generators import AdaptedGenerators
 from tts.voice.profile import VoiceShifts, adaptation_of
 from tts.voice.voice import Voice
@@ -23,6 +24,7 @@ class VoicedGenerator:
         shifts: tell which voices are adapted to the generator; None if none can be.
         timed: whether requests have durations.
         external: a second generator of the same codes, for options that need one.
+        code_values: what codes stand for, for soft decoding; None if the codec takes codes alone.
     """
 
     def __init__(
@@ -32,9 +34,10 @@ class VoicedGenerator:
         shifts: VoiceShifts | None = None,
         timed: bool = True,
         external: External | None = None,
+        code_values: CodeValues | None = None,
     ):
         self.generator, self.adapted, self.shifts = generator, adapted, shifts
-        self.timed, self.external = timed, external
+        self.timed, self.external, self.code_values = timed, external, code_values
 
     def generator_for(self, voice: Voice) -> Generator:
         """The generator that speaks in a voice: the model's, or one adapted to the voice.
@@ -65,5 +68,10 @@ class VoicedGenerator:
     ) -> Iterator[Tensor]:
         """Yield latents [B, u, *] from left to right, u >= 1, as they are final."""
         return self.generator_for(voice).stream(
-            request, rngs, options, alignment=alignment, external=self.external
+            request,
+            rngs,
+            options,
+            alignment=alignment,
+            external=self.external,
+            code_values=self.code_values,
         )

@@ -83,17 +83,24 @@ class Quantizer(nn.Module, ABC):
 
     def expected(self, probabilities: Tensor) -> Tensor:
         """Expected quantized values ``[B, T, D]`` under ``probabilities [B, T, K, V]`` of the codes
-        of the leading K codebooks, taken as independent. The values of a frame have to be a sum of
-        one contribution per code."""
-        count, size = probabilities.shape[2], self.codebook_size
-        device = probabilities.device
+        of the leading K codebooks, taken as independent; see `contributions`."""
+        base, table = self.contributions(probabilities.shape[2], probabilities.device)
+        return base + torch.einsum("btkv,kvd->btd", probabilities, table.to(probabilities.dtype))
+
+    def contributions(
+        self, count: int, device: torch.device | str = "cpu"
+    ) -> tuple[Tensor, Tensor]:
+        """What each code adds to the values of a frame, which have to be a sum of one contribution
+        per code: the values ``[D]`` that all have, and contributions ``[n, V, D]`` of the codes of
+        the first n = `count` codebooks."""
+        size = self.codebook_size
         zeros = torch.zeros(1, 1, count, dtype=torch.int64, device=device)
-        # Decode every code of every codebook with all other codes 0, to get its contribution.
+        # Decode every code of every codebook with all other codes 0.
         single = zeros.expand(size, count, count).clone()
         single.diagonal(dim1=1, dim2=2).copy_(torch.arange(size, device=device)[:, None])
         base = self.decode(zeros)[0, 0]
         table = self.decode(single.flatten(0, 1)[None])[0].view(size, count, -1) - base
-        return base + torch.einsum("btkv,vkd->btd", probabilities, table.to(probabilities.dtype))
+        return base, table.transpose(0, 1).contiguous()
 
     def prefix_bits(self, count: int) -> float:
         """Bits per frame of the first `count` codes."""

@@ -307,6 +307,8 @@ class CategoricalHead(HeadBase):
             hushed = torch.zeros_like(logits, dtype=torch.bool)
             hushed[..., 0, :] = fall > 0
         history = self.history(context, codebooks)
+        if context.observe is not None:
+            context.observe(codebooks, process(logits, options.categorical(), history))
         return self.choose(logits, context.rngs, options, history, hushed)
 
     def choose(

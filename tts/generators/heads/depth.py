@@ -15,6 +15,7 @@ from tts.generators.guidance import guide_rows
 from tts.generators.heads.categorical import CategoricalHead, codebook_errors, near
 from tts.generators.options import CategoricalOptions, CodeStepOptions, SilenceOptions, reads
 from tts.generators.protocols import SamplingKeys
+from tts.generators.sampling import process
 from tts.generators.step_types import StepContext, TeacherForced
 from tts.modules.transformer import BlockCache, DiTBlock, whole_rotary
 from tts_codecs.nn.derived_cache import DerivedCache
@@ -240,6 +241,9 @@ class DepthHead(CategoricalHead):
                 fall = self.hush(silence, context.latents, context.at, options).unsqueeze(1)
                 logits, hushed = logits - fall, fall > 0
             past = None if history is None else history[:, :, codebook]
+            if context.observe is not None:
+                likely = process(logits, options.categorical(), past)
+                context.observe([codebook], likely.unsqueeze(-2))
             made.append(self.choose(logits, context.rngs, options, past, hushed))
             code = made[-1].repeat(len(hidden) // rows, 1) if len(hidden) > rows else made[-1]
         return torch.stack(made, -1)

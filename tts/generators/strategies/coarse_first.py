@@ -83,7 +83,8 @@ class CoarseFirst(Autoregressive):
             coarse_infill = infill and _merged_infill(infill, self.merge)
             if condition.text is None:
                 coarse_condition = merged(condition, self.merge)
-        steps = super().run(net, coarse_condition, rngs, options, coarse_infill)
+        drawn = replace(options, soft_decode=False)  # the second pass needs the codes themselves
+        steps = super().run(net, coarse_condition, rngs, drawn, coarse_infill)
         coarse = torch.cat(list(steps), 1)
         coarse = coarse.repeat_interleave(self.merge, 1)[:, : condition.mask.shape[1]]
         committed = torch.zeros_like(coarse, dtype=torch.bool)

@@ -21,6 +21,7 @@ from tts.generators.guidance import Guidance, both, guide_rows
 from tts.generators.integration import random_spans
 from tts.generators.options import (
     ANY,
+    CHOICES,
     AnnealedGuidanceOptions,
     GuidanceOptions,
     MaskedOptions,
@@ -37,9 +38,11 @@ from tts.generators.schedules import (
     masked_fraction,
     masked_fractions,
     own_time,
+    places,
     remaining,
     spans,
 )
+from tts.generators.soft_codes import soft_codes
 from tts.generators.strategies.non_autoregressive import NonAutoregressive
 
 
@@ -78,7 +81,7 @@ class Masked(NonAutoregressive):
     has_likelihood = True
     sampling: SamplingKeys = {
         **reads(StepOptions, GuidanceOptions, AnnealedGuidanceOptions, MaskedOptions),
-        **dict.fromkeys(("top_k", "top_p", "min_p", "typical_p", "fsq_decode"), ANY),
+        **dict.fromkeys(("top_k", "top_p", "min_p", "typical_p", *CHOICES), ANY),
     }
 
     def __init__(
@@ -133,7 +136,7 @@ class Masked(NonAutoregressive):
         masked = masked.repeat_interleave(self.span, 1)[:, :length]
         if self.hyper:
             width = torch.rand(batch, 1, device=latents.device)
-            own = own_time((time / 1000).unsqueeze(1), _places(condition.mask), width)
+            own = own_time((time / 1000).unsqueeze(1), places(condition.mask), width)
             shares = masked_fractions(self.schedule, latents.device)[(own * 999).long()]
             moving = torch.rand(batch, 1, 1, device=latents.device) < self.hyper
             masked = torch.where(moving, dice < shares.unsqueeze(-1), masked)
@@ -157,9 +160,8 @@ class Masked(NonAutoregressive):
         weights = 1 - 2 * torch.arange(count, device=where) / (count * (count + 1))
         lots = torch.rand(draws, device=where) * weights.sum()
         level = self.first + torch.searchsorted(weights.cumsum(0), lots).clamp_max(count - 1)
-        window = 0
+        window = self.window and (self.window if level[0] else 0)
         if self.window:
-            window = self.window if level[0] else 0
             level = torch.full((batch,), int(level), device=device)
         codebook = torch.arange(num_codebooks, device=device)
         counted = (codebook == level[:, None])[:, None].expand_as(masked)
@@ -272,10 +274,11 @@ class Masked(NonAutoregressive):
         rows, num_codebooks, unknown = len(rngs), head.num_codebooks, head.codebook_size
         valid = (condition.mask[:rows] > 0).expand(-1, -1, num_codebooks)
         latents = self.begin(net, condition, rows, infill)
+        soft = soft_codes(condition.code_values, options, latents)
         guidance = Guidance(options.guidance, options.guidance_final)
         if moving and (self.span > 1 or self.order == "levels"):
             raise ConfigError("a hyperschedule goes with order: joint and single codes")
-        place = _places(condition.mask[:rows]).unsqueeze(-1).expand_as(latents)
+        place = places(condition.mask[:rows]).unsqueeze(-1).expand_as(latents)
         for level, steps in self._plan(options.steps, num_codebooks):
             wanted = valid[..., level] & (latents[..., level] == unknown)
             size = self._count(wanted)
@@ -311,7 +314,9 @@ class Masked(NonAutoregressive):
                     count = self._count(masked) - remaining(size, step, steps, self.schedule)
                     chosen = self._choose(confidence, count, masked, rngs, noise)
                 latents[..., level] = torch.where(chosen, ids, latents[..., level])
-        yield latents.masked_fill(~valid, 0)
+                if soft is not None:
+                    soft.commit(chosen, level, likely[..., level, :])
+        yield latents.masked_fill(~valid, 0) if soft is None else soft.latents()
 
     def _plan(self, steps: int, num_codebooks: int) -> Iterator[tuple[list[int], int]]:
         """Yield, in order, the codebooks that are unmasked together and the number of steps that
@@ -384,12 +389,6 @@ def _behind(lead: Tensor, count: int, infill: Infill | None) -> Infill:
     if infill is not None:
         latents, known = infill.put_into(latents), known | infill.mask
     return Infill(latents, known)
-
-
-def _places(mask: Tensor) -> Tensor:
-    """Relative position of each latent in its row, 0 to 1, [B, U], from the mask [B, U, 1]."""
-    index = torch.arange(mask.shape[1], device=mask.device)
-    return (index / (mask[..., 0].sum(1, keepdim=True) - 1).clamp_min(1)).clamp_max(1)
 
 
 def _draw_rows(distribution: Tensor, rngs: Sequence[torch.Generator], lengths: Tensor) -> Tensor:

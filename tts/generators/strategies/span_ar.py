@@ -19,6 +19,7 @@ from tts.generators.guidance import Guidance
 from tts.generators.options import MaskedOptions, UnmaskingOptions, names_of
 from tts.generators.protocols import MaskedHead, Network, SamplingKeys
 from tts.generators.schedules import leftmost, refine
+from tts.generators.soft_codes import soft_codes
 from tts.generators.strategies.masked import Masked
 
 
@@ -87,6 +88,7 @@ class SpanAR(Masked):
         rows, unknown = len(rngs), net.head.codebook_size
         valid = condition.mask[:rows] > 0
         latents = self.begin(net, condition, rows, infill)
+        soft = soft_codes(condition.code_values, options, latents)
         free = valid & (latents == unknown)
         wanted = free.any(-1)
         total, length = wanted.sum(1), latents.shape[1]
@@ -98,7 +100,14 @@ class SpanAR(Masked):
             # Negative min-entropy, as in PALLE.
             sure = likely.amax(-1).mean(-1)
             latents = torch.where(where.unsqueeze(-1) & free, ids, latents)
+            if soft is not None:
+                soft.commit(where.unsqueeze(-1) & free, range(ids.shape[-1]), likely)
             return latents, torch.where(where, sure, certain)
+
+        def ready(begin: int, end: int) -> Tensor:
+            if soft is not None:
+                return soft.latents(begin, end)
+            return latents[:, begin:end].masked_fill(~valid[:, begin:end], 0)
 
         done, closed = 0, torch.zeros_like(wanted)
         for step in range(options.steps):
@@ -111,7 +120,7 @@ class SpanAR(Masked):
             first = torch.where(open_.any(1), open_.float().argmax(1), length)
             frontier = int(first.min())
             if self.streamed and frontier > done:
-                yield latents[:, done:frontier].masked_fill(~valid[:, done:frontier], 0)
+                yield ready(done, frontier)
                 done = frontier
         visited = ~wanted
         for _ in range(self.rounds):
@@ -120,4 +129,4 @@ class SpanAR(Masked):
             masked = latents.masked_fill(again.unsqueeze(-1) & free, unknown)
             latents, certain = fill(masked, again, guidance.at(masked=0.0))
         if not self.streamed:
-            yield latents.masked_fill(~valid, 0)
+            yield ready(0, length)
