@@ -208,7 +208,7 @@ def _generate(
         paused: [T] bool, frames of the recording that are pauses.
     """
     generator, infill = model.acoustic.generator_for(voice), None
-    if getattr(generator.strategy, "inpaint", 0):
+    if generator.strategy.inpaint:
         shift = 0 if request.shift is None else request.shift
         latents = model.acoustic.latent_space.encode(given[None] - shift, request.prompt)
         count = len(kept) // generator.patch * generator.patch

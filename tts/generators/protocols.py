@@ -288,6 +288,8 @@ class Strategy(Protocol[Drives]):
         streamed: whether latents come from left to right in more than one piece.
         supports_pointer: whether it goes from left to right, so that a pointer can find the
             durations during generation.
+        inpaint: share of training rows in which a part was known; above 0 a generator can be given
+            known latents (Infill), to go on from a recording or to edit it.
         merge: how many neighbouring latents share the code of the first codebook (VALL-E R); 1 for
             most strategies.
         groups: how many groups of codebooks have a hidden state of their own, from which the head
@@ -299,6 +301,7 @@ class Strategy(Protocol[Drives]):
     time_conditioned: bool
     streamed: bool
     supports_pointer: bool
+    inpaint: float
     merge: int
     groups: int
     sampling: SamplingKeys

@@ -11,6 +11,7 @@ class NonAutoregressive:
     time_conditioned = True
     streamed = False
     supports_pointer = False
+    inpaint = 0.0
     merge = groups = 1
     network = Backbone
 
