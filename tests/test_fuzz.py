@@ -30,7 +30,6 @@ from hypothesis import strategies as st  # noqa: E402
 from tests.helpers.audio import RATE, talk  # noqa: E402
 from tts import TTS  # noqa: E402
 from tts.audio import decode as decode_module  # noqa: E402
-from tts.audio import sandbox  # noqa: E402
 from tts.audio.reference import load_reference  # noqa: E402
 from tts.config import load_model_config  # noqa: E402
 from tts.errors import AudioError, TTSError, VoiceError  # noqa: E402
@@ -237,7 +236,7 @@ def test_recordings(many: int, monkeypatch: pytest.MonkeyPatch) -> None:
     def here(*arguments: Any) -> decode_module.Decoded:
         return decode_module.decode_file(*arguments[:5], False, *arguments[5:])
 
-    monkeypatch.setattr(sandbox, "decode_apart", here)  # a process for each would take a second
+    monkeypatch.setattr(decode_module, "decode_apart", here)  # no process for each
     files = []
     for kind, subtype in (
         ("WAV", "PCM_16"),

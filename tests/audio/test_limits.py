@@ -16,7 +16,6 @@ import soundfile as sf
 from tests.helpers.audio import talk, write
 from tts.audio import decode as decode_module
 from tts.audio import reference as reference_module
-from tts.audio import sandbox
 from tts.audio.reference import load_reference
 from tts.errors import AudioError
 
@@ -118,7 +117,7 @@ def decoded_here(monkeypatch: pytest.MonkeyPatch) -> None:
     def here(*arguments: Any) -> decode_module.Decoded:
         return decode_module.decode_file(*arguments[:5], False, *arguments[5:])
 
-    monkeypatch.setattr(sandbox, "decode_apart", here)
+    monkeypatch.setattr(decode_module, "decode_apart", here)
 
 
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "opus", "mp3", "aiff"])
