@@ -9,6 +9,7 @@ the ablations are in docs/ablations.yaml.
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,7 @@ def table(columns: Sequence[str], rows: Sequence[str]) -> str:
     return f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|\n" + "".join(rows)
 
 
+@cache
 def scores_of(name: str) -> dict[str, Any] | None:
     """What is kept of a system or an ablation; None where nothing is."""
     if name in model_names():
@@ -120,6 +122,12 @@ def agrees(claim: str, system: Mapping[str, Any], run: Mapping[str, Any]) -> str
     return f"{'yes' if metric.sign * value > 0 else 'no'}: {told}"
 
 
+@cache
+def flat_yaml(path: Path) -> dict[str, Any]:
+    """What a YAML with its bases says, by dotted key."""
+    return flat(read_resolved(path))
+
+
 def settings_of(name: str, scores: Mapping[str, Any]) -> dict[str, Any]:
     """By dotted key what a system or an ablation was told: its YAML, and what it changed of it."""
     path = configs() / "systems" / f"{scores.get('system') or name}.yaml"
@@ -128,7 +136,7 @@ def settings_of(name: str, scores: Mapping[str, Any]) -> dict[str, Any]:
         key: yaml.safe_load(value) if isinstance(value, str) else value
         for key, value in scores.get("changed", {}).items()
     }
-    return {**flat(read_resolved(path)), **changed}
+    return {**flat_yaml(path), **changed}
 
 
 def is_aside(key: str) -> bool:

@@ -1,8 +1,10 @@
 """Tiny random models in a folder of their own, so that no test needs shipped weights."""
 
+import gc
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,15 @@ if TYPE_CHECKING:
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # Tiny models gain nothing from threads, and a process forked from one that has them deadlocks.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Of the processes that tests start each would compile the whole package again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+
+def pytest_collection_finish() -> None:
+    """Modules and thousands of tests stay to the end: the collector need not visit them again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -1,15 +1,13 @@
 """What docs/adding.md says to do works as it stands: the strategy, its tests and its YAML."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from tests.helpers.adding import blocks, strategy
-from tests.helpers.systems import ROOT, tiny, tiny_parts
+from tests.helpers.adding import blocks, strategy, tested
+from tests.helpers.systems import tiny, tiny_parts
 from tts import TTS
 from tts.data.corpus import Corpus
 from tts.registry import STRATEGIES
@@ -18,16 +16,11 @@ from tts.train.run import train_run
 from tts.voice.voice import Voice
 
 
-def test_the_strategy_passes_the_tests_of_every_family() -> None:
+def test_the_strategy_passes_the_tests_of_every_family(monkeypatch: pytest.MonkeyPatch) -> None:
     """All but the golden output, whose numbers are found by it."""
-    command = [
-        sys.executable, "-m", "pytest", "-q",
-        "-p", "tests.helpers.adding", "-p", "no:cacheprovider",
-        "tests/generators/test_generator.py", "-k", "one and step and not golden",
-    ]  # fmt: skip
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout[-3000:]
-    assert done.stdout.count(".") >= 10, "no test was of the family"
+    reports = tested(monkeypatch, "-k", "one and step and not golden")
+    assert not reports.failed, "\n".join(reports.failed)[-3000:]
+    assert reports.passed >= 10, "no test was of the family"
 
 
 def test_the_yaml_trains_and_speaks(

@@ -8,6 +8,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tts import TTS
 from tts.cli.main import run
 from tts.pipeline.assemble import PIPELINES
 from tts.registry import STRATEGIES
+from tts.tuning.adaptation import AdaptationOptions
 
 ROOT = Path(__file__).parent.parent
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -57,6 +59,8 @@ def place(
     for name in ("my.wav", "another.wav"):
         shutil.copy(tmp_path / "ref.wav", tmp_path / name)
     monkeypatch.chdir(tmp_path)
+    quick = partial(AdaptationOptions, steps=4, rows=2, frames=60)
+    monkeypatch.setattr("tts.tuning.adaptation.AdaptationOptions", quick)
     return tmp_path
 
 

@@ -27,10 +27,8 @@ hypothesis = pytest.importorskip("hypothesis", reason="needs the dev extra")
 from hypothesis import HealthCheck, given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from tests.helpers.audio import RATE, talk  # noqa: E402
+from tests.helpers.audio import RATE, decoded_here, talk  # noqa: E402
 from tts import TTS  # noqa: E402
-from tts.audio import decode as decode_module  # noqa: E402
-from tts.audio import sandbox  # noqa: E402
 from tts.audio.reference import load_reference  # noqa: E402
 from tts.config import load_model_config  # noqa: E402
 from tts.errors import AudioError, TTSError, VoiceError  # noqa: E402
@@ -234,10 +232,7 @@ def test_configs(many: int, tiny_home: Path) -> None:
 
 @pytest.mark.parametrize("many", EVERY_TIER)
 def test_recordings(many: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    def here(*arguments: Any) -> decode_module.Decoded:
-        return decode_module.decode_file(*arguments[:5], False, *arguments[5:])
-
-    monkeypatch.setattr(sandbox, "decode_apart", here)  # a process for each would take a second
+    decoded_here(monkeypatch)
     files = []
     for kind, subtype in (
         ("WAV", "PCM_16"),

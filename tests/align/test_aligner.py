@@ -178,7 +178,7 @@ def test_the_aligner_learns_from_the_data() -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         aligner = Aligner(n_mels=12, dim=32, blocks=1, speaker_dim=6)
-        optimizer = torch.optim.Adam(aligner.parameters(), 1e-2)
+        optimizer = torch.optim.Adam(aligner.parameters(), 1e-2, fused=True)
         losses, errors = [], []
         for _ in range(45):
             loss, durations = aligner.loss(tokens, speaker, mel, frames, optional)
@@ -309,7 +309,7 @@ def test_the_duration_loss_learns(durations: DurationModel) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = DurationModel(dim=16, blocks=1, style=8, speaker_dim=6, channels=12, dropout=0.0)
-        optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+        optimizer = torch.optim.Adam(model.parameters(), 1e-2, fused=True)
         for _ in range(60):
             optimizer.zero_grad()
             loss = model.loss(tokens, prompt, target)

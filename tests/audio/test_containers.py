@@ -39,11 +39,12 @@ def test_video_is_left_alone_and_stereo_mixed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["m4a", "aac", "webm", "3gp"])
 def test_a_minute_with_what_encoders_add_is_a_minute(suffix: str, tmp_path: Path) -> None:
-    path = contained(tmp_path / f"minute.{suffix}", talk(60, 48000), 48000)
+    rate = 16000  # where what they add is longest
+    path = contained(tmp_path / f"minute.{suffix}", talk(60, rate), rate)
     whole, voice = load_reference(path, entire=True), load_reference(path)
     assert 59.9 < whole.seconds < 60.25 and 59.0 < voice.seconds <= 60.0
     assert not any("long" in line for line in (*whole.warnings, *voice.warnings))
-    path = contained(tmp_path / f"longer.{suffix}", talk(60.4, 48000), 48000)
+    path = contained(tmp_path / f"longer.{suffix}", talk(60.4, rate), rate)
     with pytest.raises(AudioError, match=r"(60\.\d|more than 60) s long; 60 s are the most"):
         load_reference(path, entire=True)
 

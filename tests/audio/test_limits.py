@@ -7,16 +7,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import soundfile as sf
 
-from tests.helpers.audio import talk, write
+from tests.helpers.audio import decoded_here, talk, write
 from tts.audio import decode as decode_module
 from tts.audio import reference as reference_module
-from tts.audio import sandbox
 from tts.audio.reference import load_reference
 from tts.errors import AudioError
 
@@ -111,20 +109,14 @@ def test_long_recordings_are_trimmed_with_a_message(tmp_path: Path) -> None:
     assert again.warnings and 59.0 < again.seconds <= 60.0
 
 
-@pytest.fixture
-def decoded_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Containers are decoded in this process: to start one for each file takes a second."""
-
-    def here(*arguments: Any) -> decode_module.Decoded:
-        return decode_module.decode_file(*arguments[:5], False, *arguments[5:])
-
-    monkeypatch.setattr(sandbox, "decode_apart", here)
-
-
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "opus", "mp3", "aiff"])
 def test_random_damage_is_a_clear_error_or_a_voice(
-    tmp_path: Path, suffix: str, capfd: pytest.CaptureFixture[str], decoded_here: None
+    tmp_path: Path,
+    suffix: str,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    decoded_here(monkeypatch)
     data = write(tmp_path / f"voice.{suffix}", talk(1.5)).read_bytes()
     rng = np.random.default_rng(0)
     outcomes = set()

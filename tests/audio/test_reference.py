@@ -14,7 +14,7 @@ import pytest
 import soundfile as sf
 import torch
 
-from tests.helpers.audio import RATE, talk, write
+from tests.helpers.audio import RATE, decoded_here, talk, write
 from tts.audio import decode as decode_module
 from tts.audio.level import cut_at_pause, normalize_level, split_active, trim_silence
 from tts.audio.reference import load_reference
@@ -71,7 +71,10 @@ def test_unusable_recordings_are_refused_by_name(
         (bytes(range(1, 256)) * 4, "unknown binary"),
     ],
 )
-def test_other_files_are_named(tmp_path: Path, content: bytes, words: str) -> None:
+def test_other_files_are_named(
+    tmp_path: Path, content: bytes, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded_here(monkeypatch)
     for name in ("voice.wav", "voice.raw"):
         path = tmp_path / name
         path.write_bytes(content)

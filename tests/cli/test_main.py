@@ -376,3 +376,6 @@ def test_a_quick_start_gives_the_collector_back() -> None:
     finally:
         gc.enable()
         gc.unfreeze()
+        if frozen:
+            gc.collect()
+            gc.freeze()

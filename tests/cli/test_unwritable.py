@@ -2,14 +2,16 @@
 
 import os
 import shutil
-import subprocess
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.helpers.cli import TEXT, Captured, one_line
+from tests.helpers.disk import no_room
+from tts.cli import synthesize
 from tts.cli.main import run
 from tts.voice.store import user_folder
 
@@ -92,47 +94,45 @@ def test_results_for_a_closed_pipe(
     assert capfd.readouterr() == ("", "")
 
 
-def test_full_disk_leaves_no_half_file(tiny_home: Path, tmp_path: Path) -> None:
-    """A file size limit stands for a full disk, in a process of its own."""
-    # The limit comes after loading, for loading unpacks a library into the temporary folder.
-    code = """
-import resource, signal
-from tts.cli import main, synthesize
-load = synthesize.load_model
-def limited(*arguments):
-    loaded = load(*arguments)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-    return loaded
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-synthesize.load_model = limited
-main.main()
-"""
+def test_full_disk_leaves_no_half_file(
+    tiny_home: Path, tmp_path: Path, capfd: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file size limit stands for a full disk."""
     out = tmp_path / "out.wav"
     out.write_bytes(b"older")
-    arguments = [sys.executable, "-c", code, "synthesize", TEXT, "-o", str(out)]
-    done = subprocess.run(arguments, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 1 and done.stdout == ""
-    assert len(done.stderr.splitlines()) == 1 and "cannot write" in done.stderr
+    load = synthesize.load_model
+    with ExitStack() as limited:
+
+        def then_no_room(*arguments: Any) -> Any:
+            # After loading, which unpacks a library into the temporary folder.
+            loaded = load(*arguments)
+            limited.enter_context(no_room(4096))
+            return loaded
+
+        monkeypatch.setattr(synthesize, "load_model", then_no_room)
+        code = run(["synthesize", TEXT, "-o", str(out)])
+    assert code == 1
+    one_line(capfd, "cannot write")
     assert out.read_bytes() == b"older"
     assert not list(tmp_path.glob(".*.part"))
 
 
-def test_terminal_is_refused(tiny_home: Path) -> None:
+def test_terminal_is_refused(
+    tiny_home: Path, capfd: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pty = pytest.importorskip("pty")
     leader, follower = pty.openpty()
+    os.set_blocking(follower, False)  # nobody reads what would be written
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "tts", "synthesize", TEXT, "-o", "-"],
-            stdout=follower,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=60,
-        )
+        with open(follower, "w", closefd=False) as terminal:
+            monkeypatch.setattr(sys, "stdout", terminal)
+            code = run(["synthesize", TEXT, "-o", "-"])
+            monkeypatch.undo()
     finally:
         os.close(follower)
         os.close(leader)
-    assert done.returncode == 2 and "terminal" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    assert code == 2
+    one_line(capfd, "terminal")
 
 
 def test_closed_pipe_is_quiet(

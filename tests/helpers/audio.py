@@ -5,13 +5,15 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile as sf
 
+from tts.audio import decode as decode_module
 from tts.audio.containers import ContainerSource
-from tts.audio.decode import decode_source
+from tts.audio.decode import Decoded, decode_source
 
 RATE = 16000
 # The environment of a process that imports what this one does.
@@ -55,6 +57,15 @@ def contained(path: Path, samples: np.ndarray, rate: int, live: bool = False) ->
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
+
+
+def decoded_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decode containers in this process: to start one for each file takes time."""
+
+    def here(*arguments: Any) -> Decoded:
+        return decode_module.decode_file(*arguments[:5], False, *arguments[5:])
+
+    monkeypatch.setattr(decode_module, "decode_apart", here)
 
 
 def untouched() -> Iterator[np.ndarray]:

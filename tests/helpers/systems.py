@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +48,16 @@ NETWORK: dict[str, Any] = {
 
 def tiny_parts(home: Path) -> None:
     """The shipped configs, and tiny codecs and probes, in a home with tiny models."""
-    checkpoints = home / "checkpoints"
     shutil.rmtree(home / "configs")
     shutil.copytree(ROOT / "configs", home / "configs")
+    shutil.copytree(_made_parts().name, home / "checkpoints", dirs_exist_ok=True)
+
+
+@cache
+def _made_parts() -> tempfile.TemporaryDirectory[str]:
+    """A folder, while the process lasts, with the checkpoints that `tiny_parts` copies."""
+    made = tempfile.TemporaryDirectory(prefix="tiny_parts")
+    checkpoints = Path(made.name)
     small = {"dim": 16, "blocks": 1}
     one = {"kind": "vq", "dim": 4, "codebook_size": 20}
     residual = {"kind": "rvq", "dim": 4, "num_codebooks": 3, "codebook_size": 20}
@@ -80,6 +89,7 @@ def tiny_parts(home: Path) -> None:
         save_checkpoint(checkpoints / "ar", build_generator(**ar), "generator", ar)
         for name in ("phone_probe", "phone_recognizer"):
             save_checkpoint(checkpoints / name, PhoneProbe(**small), "phone_probe", small)
+    return made
 
 
 def tiny(path: Path, data: Path, out: Path) -> dict[str, Any]:

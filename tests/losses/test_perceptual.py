@@ -41,7 +41,7 @@ def probe() -> PhoneProbe:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         net = PhoneProbe(CHANNELS, dim=16, blocks=1)
-        optimizer = torch.optim.Adam(net.parameters(), 1e-2)
+        optimizer = torch.optim.Adam(net.parameters(), 1e-2, fused=True)
         for _ in range(120):
             tokens, durations, features, mask = speech()
             loss = net.errors(features, mask, tokens, durations).mean()
@@ -109,7 +109,7 @@ def test_a_recognizer_reads_modifiers_of_phones_and_not_of_pauses(probe: PhonePr
     net = PhoneProbe(CHANNELS, dim=16, blocks=1, dropout=0.0, modifiers=True)
     marks = torch.where(torch.isin(tokens.ids, torch.tensor(IDS)), tokens.ids % 3, 0)
     marked = TokenBatch(tokens.ids, marks, tokens.lengths)
-    optimizer = torch.optim.Adam(net.parameters(), 1e-2)
+    optimizer = torch.optim.Adam(net.parameters(), 1e-2, fused=True)
     for _ in range(120):
         found = net.both_errors(features, mask, marked, durations)
         optimizer.zero_grad()

@@ -103,6 +103,7 @@ def test_from_recordings_to_a_model_that_speaks(
     pytest.importorskip("parselmouth")
     # Forty seconds hold few frames of each phone.
     monkeypatch.setattr("tts.data.profile.LEAST_FRAMES", 20)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)  # no process is started for twelve recordings
     out = tmp_path / "made"
     sets = [*small("default"), f"sources=[{recordings}]", f"out={out}"]
     said: list[str] = []

@@ -12,6 +12,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Annotated, Any
 
 import typer
@@ -158,13 +159,24 @@ def _terminated(*_: Any) -> None:
     raise SystemExit(143)
 
 
+@cache
+def _command(shell_named: bool) -> Callable[..., Any]:
+    """The command with all of its subcommands, made of their signatures once a process.
+
+    Args:
+        shell_named: whether `--show-completion` takes the name of a shell.
+    """
+    if shell_named:
+        # Typer takes the name of a shell only where it is told not to find out itself.
+        os.environ["_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION"] = "1"
+    return typer.main.get_command(app)
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code."""
     debug = os.environ.get("TTS_DEBUG", "") not in ("", "0") or "--debug" in arguments[:1]
-    if len(arguments) > 1 and arguments[0] in ("--show-completion", "--install-completion"):
-        # Typer takes the name of a shell only where it is told not to find out itself.
-        os.environ["_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION"] = "1"
-    command: Callable[..., Any] = typer.main.get_command(app)
+    completions = ("--show-completion", "--install-completion")
+    command = _command(len(arguments) > 1 and arguments[0] in completions)
     # Typer carries its own copy of click in some versions and the package in others.
     usage_errors: Any = tuple(
         kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"

@@ -204,7 +204,7 @@ def test_the_pitch_net_learns() -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         net = PitchNet(4, 24, 1, look_ahead=1)
-        optimizer = torch.optim.Adam(net.parameters(), 1e-2)
+        optimizer = torch.optim.Adam(net.parameters(), 1e-2, fused=True)
         losses = []
         for _ in range(60):
             padded = nn.functional.pad(mel, (0, 0, 0, 1))

@@ -126,7 +126,7 @@ def test_depth_knows_the_books_before() -> None:
             torch.manual_seed(0)
             sizes = {"blocks": 1, "heads": 2, "hidden": 24} if kind is DepthHead else {}
             head = kind(3, 4, 16, 8, **sizes)  # type: ignore[arg-type]
-            optimizer = torch.optim.Adam(head.parameters(), 2e-2)
+            optimizer = torch.optim.Adam(head.parameters(), 2e-2, fused=True)
             for _ in range(80):
                 first = torch.randint(4, (1, 24, 1))
                 codes = torch.cat([first, (first + 1) % 4, (first + 2) % 4], -1)
