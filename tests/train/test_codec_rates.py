@@ -1,6 +1,8 @@
 """Waveform codecs of other rates than the corpus, those with the vocoder as decoder, and what is
 logged of codecs."""
 
+import re
+import shlex
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +20,7 @@ from tts.errors import ConfigError, DataError, UsageError
 from tts.registry import load_module
 from tts.train.auxiliaries import IGNORE_INDEX
 from tts.train.codebook_usage import CodebookUsage, codebook_statistics
+from tts.train.config import load_run
 from tts.train.tasks import waveform_codec
 from tts.train.tasks.waveform_codec import CodecTask
 from tts.train.waveform_batches import WaveformBatches
@@ -140,6 +143,19 @@ def test_a_decoder_begins_with_the_weights_of_a_vocoder(corpus: Corpus, tmp_path
     ]:
         with pytest.raises(ConfigError, match=rf"options\.vocoder.*{message}"):
             CodecTask(corpus, {**model, **wrong}, **OPTIONS, vocoder=str(tmp_path / "voc"))
+
+
+def test_the_commands_of_the_documentation_are_runs() -> None:
+    """Of every example that changes a codec, all keys and sizes go together."""
+    text = (Path(__file__).parents[2] / "docs/codecs.md").read_text().replace("\\\n", "")
+    lines = re.findall(r"^tts train configs/train/(codec_\w+)\.yaml (.*)$", text, re.MULTILINE)
+    found = []
+    for name, rest in lines:
+        words = shlex.split(rest, comments=True)
+        assert words[::2] == ["--set"] * (len(words) // 2)
+        model = load_run(name, words[1::2]).model
+        found.append((model.get("rate", 16000), model["decoder"]["kind"]))
+    assert (24000, "spectrum") in found and (16000, "source_filter") in found
 
 
 def test_invariance_without_distortion_is_told_before_training(corpus: Corpus) -> None:
