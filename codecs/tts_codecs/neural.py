@@ -47,6 +47,7 @@ from tts_codecs.nn.waveform import (
 from tts_codecs.parts import build_part, check_spec
 from tts_codecs.quantizers import Quantizer, QuantizerOutput, build_quantizer
 from tts_codecs.ranges import wrong_number
+from tts_codecs.vocoder.decoder import SourceFilterDecoder
 
 ENCODERS: dict[str, Callable[..., WaveEncoder]] = {
     "seanet": SeanetEncoder,
@@ -59,6 +60,7 @@ DECODERS: dict[str, Callable[..., WaveDecoder]] = {
     "seanet": SeanetDecoder,
     "spectrum": SpectrumDecoder,
     "freev": FreevDecoder,
+    "source_filter": SourceFilterDecoder,
 }
 
 

@@ -75,7 +75,8 @@ def rates(codec: "Codec") -> Sequence[int | None]:
     """Numbers of codebooks that a codec can work with, most first; None for all it has."""
     from tts_codecs.layered import LayeredCodec
 
-    if isinstance(codec, LayeredCodec) and len(codec.bandwidths()) > 1:
+    coded = codec.info.kind == "codes"  # latents are the same whatever codebooks are in use
+    if coded and isinstance(codec, LayeredCodec) and len(codec.bandwidths()) > 1:
         return sorted(codec.bandwidths(), reverse=True)
     return [None]
 

@@ -143,6 +143,8 @@ def test_every_bitrate_of_a_codec_is_heard(studio: Studio, recording: Recording)
     assert re.findall("<h4>(.*?)</h4>", shown) == rates and len(rates) > 1
     assert shown.count("<img class='codes'") == shown.count("<audio") == len(rates)
     assert made.num_codebooks == max(made.bandwidths()), "as it was"
+    made.output = "latents"  # the same whatever codebooks are in use
+    assert codec.rates(made) == [None]
 
 
 def test_codes_as_a_picture() -> None:

@@ -1,5 +1,5 @@
-"""Wideband recordings, of a higher sample rate than the corpus, from which a vocoder learns its
-upper band."""
+"""Wideband recordings, of a higher sample rate than the corpus, from which a vocoder or a codec
+learns the upper band."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -73,7 +73,7 @@ class WideRecordings:
                 raise DataError(f"{path.parent / name} cannot be read: {reason}") from error
             if rate != sample_rate:
                 raise DataError(
-                    f"{path.parent / name} has {rate} Hz; the vocoder learns from {sample_rate} Hz"
+                    f"{path.parent / name} has {rate} Hz, and {sample_rate} Hz are learned"
                 )
             if len(samples) >= seconds * rate:
                 audio.append(samples[:, 0])

@@ -101,7 +101,8 @@ class _PhoneClassifier(AuxiliaryLoss):
         super().__init__(weight)
         if codebooks and codebooks not in codec.quantizer.prefixes:
             raise ConfigError(
-                f"auxiliaries: codebooks: {codebooks} cannot be decoded by themselves"
+                f"auxiliaries: codebooks: {codebooks} cannot be decoded by themselves; 0 stands "
+                "for all of them"
             )
         if kernel % 2 == 0:
             raise ConfigError(f"auxiliaries: kernel: {kernel} has no middle: it has to be odd")

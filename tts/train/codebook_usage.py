@@ -7,6 +7,8 @@ from torch import Tensor
 
 #: batches over which the statistics are computed
 _WINDOW = 50
+#: entries of a codebook whose counts are kept, one by one; of larger ones the codes are
+_MOST_COUNTED = 1 << 16
 
 
 def code_counts(codes: Tensor, size: int) -> Tensor:
@@ -40,6 +42,22 @@ def codebook_statistics(codes: Tensor, size: int) -> dict[str, float]:
     return {name: float(value) for name, value in usage_of_counts(code_counts(codes, size)).items()}
 
 
+def usage_of_codes(codes: Tensor, size: int) -> dict[str, Tensor]:
+    """The statistics of `codebook_statistics` from codes [N, K], whose memory does not grow with
+    `size`."""
+    use, entropies = [], []
+    for column in codes.unbind(1):
+        share = column.unique(return_counts=True)[1] / len(column)
+        use.append(share.new_tensor(len(share) / size))
+        entropies.append(-(share * share.log2()).sum())
+    entropy = torch.stack(entropies)
+    return {
+        "use": torch.stack(use).mean(),
+        "perplexity": (2**entropy).mean(),
+        "bits": entropy.sum(),
+    }
+
+
 class CodebookUsage:
     """Codebook statistics over the last batches of a training.
 
@@ -56,9 +74,15 @@ class CodebookUsage:
         """Add a batch of codes [B, T, K], and return the statistics with it.
 
         Only counts are kept, on the device of the codes, so that a training step does not wait for
-        a GPU.
+        a GPU. Of more than 65,536 entries the counts would take gigabytes: the codes are kept.
         """
-        counts = code_counts(codes.detach().flatten(0, 1), self.size)
+        rows = codes.detach().flatten(0, 1)
+        if self.size > _MOST_COUNTED:
+            self._recent.append(rows)
+            while len(self._recent) > _WINDOW:
+                self._recent.popleft()
+            return usage_of_codes(torch.cat(list(self._recent)), self.size)
+        counts = code_counts(rows, self.size)
         self._recent.append(counts)
         self._total = counts if self._total is None else self._total + counts
         if len(self._recent) > _WINDOW:

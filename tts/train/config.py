@@ -294,8 +294,11 @@ class _SkipInit(TorchFunctionMode):
         initializers = (torch.Tensor.normal_, torch.Tensor.uniform_)
         if func in initializers or getattr(func, "__module__", "") == "torch.nn.init":
             return args[0] if args else kwargs["tensor"]
-        function = torch.empty if func is torch.randn else func
-        return function(*args, **(kwargs or {}))
+        kwargs = dict(kwargs or {})
+        if func is torch.randn:
+            kwargs.pop("generator", None)  # of the CPU
+            return torch.empty(*args, **kwargs)
+        return func(*args, **kwargs)
 
 
 def _check_network(network: Any, arguments: dict[str, Any], source: str) -> None:

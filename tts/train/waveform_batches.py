@@ -1,14 +1,16 @@
 """Batches of waveforms for waveform codecs, with distorted copies and phone labels of frames."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import torch
 
 from tts.align.aligner import with_optional_pauses
+from tts.audio.resample import resample
 from tts.data.batch import Batch
 from tts.data.corpus import Corpus
 from tts.data.segments import read_durations
+from tts.data.wide import WideRecordings
 from tts.text.pauses import is_pause
 from tts.text.symbols import SIL
 from tts.train.auxiliaries import IGNORE_INDEX
@@ -22,6 +24,9 @@ class WaveformBatches:
     Args:
         samples: length of a crop.
         hop: samples of a frame of the codec, for which labels are made.
+        rate: sample rate of the crops in Hz, to which the utterances are resampled.
+        wide: recordings of that rate, of which `wide_rows` rows of a batch are. They have no
+            labels.
         distort: probability with which a row of "heard" is distorted; 0 leaves "heard" out.
         labelled: whether to add phone labels, which needs the durations.json of the corpus.
         held_out: speakers that are left out.
@@ -41,12 +46,16 @@ class WaveformBatches:
         distort: float = 0.0,
         labelled: bool = False,
         held_out: Collection[str] = (),
+        rate: int | None = None,
+        wide: WideRecordings | None = None,
+        wide_rows: int = 0,
     ):
         self.corpus, self.batch_size, self.samples, self.hop = corpus, batch_size, samples, hop
-        self.distort = distort
+        self.distort, self.rate = distort, rate or corpus.sample_rate
+        self.wide, self.wide_rows = wide, wide_rows
         self.durations = read_durations(corpus) if labelled else None
         # Crops begin at frames of the corpus, whose hop may differ from that of the codec.
-        self.frames = -(-samples // corpus.hop)
+        self.frames = -(-samples * corpus.sample_rate // (self.rate * corpus.hop))
         self.usable, self.weights = crop_weights(corpus, self.frames, held_out)
 
     def draw(self, rng: np.random.Generator) -> Batch:
@@ -58,12 +67,24 @@ class WaveformBatches:
             "phone_counts" [B], how many they are.
         """
         rows, labels = [], []
-        for index in rng.choice(self.usable, self.batch_size, p=self.weights):
+        for index in rng.choice(self.usable, self.batch_size - self.wide_rows, p=self.weights):
             start = int(rng.integers(0, self.corpus.frames(int(index)) - self.frames + 1))
-            wav = self.corpus.audio(int(index), start, self.frames)[: self.samples]
+            wav = self.corpus.audio(int(index), start, self.frames)
+            wav = resample(wav, self.corpus.sample_rate, self.rate)[: self.samples]
             rows.append(np.clip(wav * random_gain(rng), -1, 1))
             if self.durations is not None:
                 labels.append(self._frame_labels(int(index), start))
+        for _ in range(self.wide_rows):
+            assert self.wide is not None
+            wav = self.wide.crop(rng, self.samples)
+            rows.append(np.clip(wav * random_gain(rng), -1, 1))
+            if self.durations is not None:
+                labels.append(np.full((self.samples // self.hop, 2), IGNORE_INDEX))
+        if self.wide_rows:
+            # Discriminators see the first rows alone, which have to be of both kinds.
+            order = _interleaved(self.batch_size - self.wide_rows, self.wide_rows)
+            rows = [rows[place] for place in order]
+            labels = [labels[place] for place in order] if labels else []
         batch: Batch = {"wav": torch.from_numpy(np.stack(rows)).float()}
         if self.distort:
             heard = [distort(row, rng) if rng.random() < self.distort else row for row in rows]
@@ -85,7 +106,8 @@ class WaveformBatches:
         aligned = np.stack([phones[positions], positions], 1)
         # The label is that of the corpus frame at the middle of a codec frame.
         frames = np.arange(self.samples // self.hop)
-        frames = start + (frames * self.hop + self.hop // 2) // self.corpus.hop
+        middle = (frames * self.hop + self.hop // 2) * self.corpus.sample_rate // self.rate
+        frames = start + middle // self.corpus.hop
         labels = np.full((len(frames), 2), IGNORE_INDEX)
         inside = frames < len(aligned)
         labels[inside] = aligned[frames[inside]]
@@ -104,3 +126,11 @@ class WaveformBatches:
             "phones": torch.nn.utils.rnn.pad_sequence(sequences, batch_first=True),
             "phone_counts": torch.tensor([len(sequence) for sequence in sequences]),
         }
+
+
+def _interleaved(first: int, second: int) -> Sequence[int]:
+    """Places of `first` rows, which are followed by `second` others, in an order that mixes both as
+    evenly as possible."""
+    places = np.concatenate([(np.arange(n) + 0.5) / max(n, 1) for n in (first, second)])
+    order: list[int] = np.argsort(places, kind="stable").tolist()
+    return order

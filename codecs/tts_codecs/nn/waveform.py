@@ -85,20 +85,30 @@ class SeanetEncoder(WaveEncoder):
         dim: width of the vectors.
         channels: channels of the first layer; they double with every stride.
         strides: from first to last; their product has to be `hop`.
+        look_ahead: later vectors that the last convolution sees, beside the earlier ones; 0 is
+            causal.
+
+    Raises:
+        CodecError: sizes that do not fit each other.
     """
 
     def __init__(
-        self, hop: int, dim: int, channels: int = 16, strides: Sequence[int] = (2, 4, 5, 8)
+        self,
+        hop: int,
+        dim: int,
+        channels: int = 16,
+        strides: Sequence[int] = (2, 4, 5, 8),
+        look_ahead: int = 0,
     ):
         super().__init__()
-        self.strides = _check_strides(strides, hop)
+        self.strides, self.look_ahead = _check_strides(strides, hop), look_ahead
         self.entry = CausalConv(1, channels, 7)
         self.units, self.down = nn.ModuleList(), nn.ModuleList()
         for stride in self.strides:
             self.units.append(ResidualUnit(channels))
             self.down.append(CausalConv(channels * stride, 2 * channels, 2))
             channels *= 2
-        self.exit = CausalConv(channels, dim, 3)
+        self.exit = CausalConv(channels, dim, 3 + look_ahead)
 
     def initial(self, batch: int, like: Tensor) -> States:
         """States before the first sample."""
@@ -127,16 +137,25 @@ class SeanetDecoder(WaveDecoder):
     A transposed convolution with kernel 2 s and stride s is computed as a convolution with kernel 2
     and stride 1, whose output channels are split into s frames.
 
-    Args: as for SeanetEncoder. `strides` are in the encoder's order, and are used in reverse.
+    Args: as for SeanetEncoder. `strides` are in the encoder's order, and are used in reverse; the
+        first convolution sees the later vectors.
+
+    Raises:
+        CodecError: sizes that do not fit each other.
     """
 
     def __init__(
-        self, hop: int, dim: int, channels: int = 16, strides: Sequence[int] = (2, 4, 5, 8)
+        self,
+        hop: int,
+        dim: int,
+        channels: int = 16,
+        strides: Sequence[int] = (2, 4, 5, 8),
+        look_ahead: int = 0,
     ):
         super().__init__()
-        self.strides = _check_strides(strides, hop)[::-1]
+        self.strides, self.look_ahead = _check_strides(strides, hop)[::-1], look_ahead
         wide = channels * 2 ** len(self.strides)
-        self.entry = CausalConv(dim, wide, 7)
+        self.entry = CausalConv(dim, wide, 7 + look_ahead)
         self.units, self.up = nn.ModuleList(), nn.ModuleList()
         for stride in self.strides:
             self.up.append(CausalConv(wide, stride * wide // 2, 2))

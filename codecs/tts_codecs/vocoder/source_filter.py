@@ -135,7 +135,8 @@ class SourceFilterVocoder(nn.Module):
         # With a fixed table of noise, indexed by the position in the stream, streaming gives the
         # same output as offline decoding.
         self.register_buffer("noise", noise, persistent=False)
-        self.silence = (torch.tensor(self.mel.floor).log().item() - self.mel.mean) / self.mel.std
+        floor = torch.tensor(self.mel.floor, device="cpu")  # not the one that only has shapes
+        self.silence = (floor.log().item() - self.mel.mean) / self.mel.std
 
     @property
     def total_look_ahead(self) -> int:

@@ -1,7 +1,8 @@
 """Training task of waveform codecs: encoder, quantizer and decoder of tts_codecs.neural, with any
 discriminators and auxiliary losses."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -10,17 +11,22 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tts.audio.resample import resample
 from tts.data.batch import Batch
 from tts.data.corpus import Corpus
+from tts.data.wide import WideRecordings
 from tts.errors import CodecError, ConfigError
+from tts.text.names import speaker_name
 from tts.train.auxiliaries import CodecPass, build_auxiliaries
 from tts.train.codebook_usage import CodebookUsage
+from tts.train.parts import load_part, option_of_data
 from tts.train.task import Logs
 from tts.train.waveform_batches import WaveformBatches
 from tts.train.waveform_losses import WaveformLosses
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.mel import MelConfig, log_mel
 from tts_codecs.neural import build_codec
+from tts_codecs.vocoder.decoder import SourceFilterDecoder
 from tts_codecs.vocoder.losses import LEAST_SAMPLES
 
 
@@ -28,7 +34,7 @@ class CodecTask:
     """Training of a waveform codec by spectral, adversarial, commitment and auxiliary losses.
 
     Args:
-        corpus: prepared corpus at the sample rate of the codec.
+        corpus: prepared corpus, which is resampled to the rate of the codec.
         model: arguments of tts_codecs.neural.build_codec.
         batch_size, frames: rows of a batch, and frames of the codec in a row.
         adversaries, objective, adversarial_from, adversarial_batch, balance: as of
@@ -40,12 +46,19 @@ class CodecTask:
             the codebooks meet an encoder that is informative.
         fit_batches: batches from whose vectors codebooks are then initialized by k-means; 0 leaves
             the initialization to the quantizer.
-        held_out: speakers that are left out.
+        held_out: speakers that are left out, also of `wide`, which then has to name its speakers.
+        wide: table of recordings at the rate of the codec (tts.data.wide). A codec of a higher rate
+            than the corpus needs them, as what it hears of the corpus has no upper band.
+        wide_share: share of the rows of a batch that come from it.
+        vocoder: checkpoint of the vocoder with whose weights a decoder of the kind `source_filter`
+            begins.
 
     Raises:
         ConfigError: parts do not fit together.
-        DataError: no utterance is long enough, or none is left by held_out.
-        UsageError: held_out names a speaker that the corpus does not have.
+        CheckpointError: `vocoder` is missing, damaged or of another kind.
+        DataError: no utterance is long enough, none is left by held_out, or `wide` is missing or
+            damaged.
+        UsageError: held_out names a speaker that is unknown.
     """
 
     precision = "fp32"  # phases and spectra need more than the 8 bits of bfloat16
@@ -78,6 +91,9 @@ class CodecTask:
         fit_batches: int = 0,
         balance: bool = False,
         held_out: tuple[str, ...] = (),
+        wide: str | None = None,
+        wide_share: float = 0.5,
+        vocoder: str | None = None,
     ):
         if unknown := sorted(set(weights or {}) - set(self.WEIGHTS)):
             raise ConfigError(f"weights: {', '.join(unknown)}; known are {', '.join(self.WEIGHTS)}")
@@ -85,20 +101,33 @@ class CodecTask:
         self.quantize_from, self.fit_batches = quantize_from, fit_batches
         self.arguments = dict(model)
         self.codec = build_codec(**self.arguments)
-        if self.codec.rate != corpus.sample_rate:
+        if self.codec.rate > corpus.sample_rate and wide is None:
             raise ConfigError(
-                f"the codec is one of {self.codec.rate} Hz, {corpus.folder} of {corpus.sample_rate}"
+                f"the codec is one of {self.codec.rate} Hz, {corpus.folder} of "
+                f"{corpus.sample_rate}: options.wide names a table of recordings at the higher rate"
             )
         if frames * self.codec.hop < LEAST_SAMPLES:
             raise ConfigError(
                 f"options.frames is at least {-(-LEAST_SAMPLES // self.codec.hop)}, not {frames}"
             )
         self.corpus = corpus
+        self._begin_with(vocoder)
+        recordings = None
+        if wide is not None:
+            seconds = frames * self.codec.hop / self.codec.rate
+            with option_of_data("options.wide"):
+                recordings = WideRecordings.load(wide, self.codec.rate, seconds, held_out)
+            # Speakers of the table need not be in the corpus.
+            only_wide = recordings.speakers - {item.speaker for item in corpus.items}
+            held_out = tuple(name for name in held_out if speaker_name(name) not in only_wide)
         self.auxiliaries = build_auxiliaries(auxiliaries or {}, self.codec)
+        if "invariance" in self.auxiliaries and not distort:
+            raise ConfigError("auxiliaries: invariance needs options.distort above 0")
         labelled = not self.auxiliaries.keys().isdisjoint({"phones", "ctc"})
         self.batches = WaveformBatches(
             corpus, batch_size, frames * self.codec.hop, self.codec.hop, distort, labelled,
-            held_out,
+            held_out, self.codec.rate, recordings,
+            round(wide_share * batch_size) if recordings else 0,
         )  # fmt: skip
         self.waveform_losses = WaveformLosses(
             self.codec.rate,
@@ -117,6 +146,20 @@ class CodecTask:
         }
         self.groups = {"codec": ["codec", "auxiliaries"], "discriminator": ["discriminator"]}
         self._usage = CodebookUsage(self.codec.quantizer.codebook_size)
+
+    def _begin_with(self, vocoder: str | None) -> None:
+        """Copy the weights of a vocoder, if one is named, into the decoder."""
+        loaded = load_part("options.vocoder", vocoder, "source_filter_vocoder", optional=False)
+        if loaded is None:
+            return
+        if not isinstance(self.codec.decoder, SourceFilterDecoder):
+            raise ConfigError("options.vocoder is for model.decoder of the kind source_filter")
+        try:
+            self.codec.decoder.vocoder.load_state_dict(loaded.state_dict())
+        except RuntimeError as error:
+            raise ConfigError(
+                f"options.vocoder: {vocoder} has other sizes than model.decoder.vocoder"
+            ) from error
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """Draw a batch; see WaveformBatches.draw."""
@@ -166,7 +209,11 @@ class CodecTask:
         """Log a reconstructed utterance as audio, with real and reconstructed spectrograms, and its
         PESQ and STOI if the packages pesq and pystoi are installed."""
         codec = self.codec
-        real = torch.from_numpy(self.corpus.audio(int(self.batches.usable[0]))).to(codec.device)
+        heard = self.corpus.audio(int(self.batches.usable[0]))
+        heard = resample(heard, self.corpus.sample_rate, codec.rate)
+        if (wide := self.batches.wide) is not None:
+            heard = wide.audio[0].astype(np.float32) / 32768
+        real = torch.from_numpy(heard).to(codec.device)
         codec.eval()
         fake = codec.decode(codec.encode(real[None, None]))[0, :, : len(real)]
         codec.train()
@@ -184,16 +231,16 @@ class CodecTask:
 
 
 def _pesq_stoi(real: np.ndarray, fake: np.ndarray, rate: int) -> dict[str, float]:
-    """Compute wideband PESQ (ITU-T P.862.2), at 16 kHz only, and STOI (Taal et al. 2011), as far as
-    their packages are installed."""
+    """Compute wideband PESQ (ITU-T P.862.2), at 16 kHz, and STOI (Taal et al. 2011), as far as
+    their packages are installed and find speech in both waveforms."""
+    at_16k = [resample(wav, rate, 16000) for wav in (real, fake)]
+    measures: dict[str, Callable[[], float]] = {
+        "stoi": lambda: import_module("pystoi").stoi(real, fake, rate),
+        "pesq": lambda: import_module("pesq").pesq(16000, *at_16k, "wb"),
+    }
     scores = {}
-    try:
-        scores["stoi"] = float(import_module("pystoi").stoi(real, fake, rate))
-    except ImportError:
-        pass
-    try:
-        if rate == 16000:
-            scores["pesq"] = float(import_module("pesq").pesq(rate, real, fake, "wb"))
-    except ImportError:
-        pass
+    for name, measure in measures.items():
+        # PESQ raises an error where it hears no utterance, as in what an untrained codec decodes.
+        with suppress(ImportError, RuntimeError, ValueError):
+            scores[name] = float(measure())
     return scores
