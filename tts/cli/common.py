@@ -282,19 +282,6 @@ def warn_new(voice: "Voice", references: "Sequence[Reference]") -> None:
             warn(line)
 
 
-def warn_unfit(voice: "Voice", ref_text: str | None, references: "Sequence[Reference]") -> None:
-    """Warn if the transcript of a recording could not be used for an adaptation.
-
-    It may not fit the recording, or there are several recordings.
-    """
-    if not ref_text or voice.meta.get("learned") != "sounds":
-        return
-    if len(references) == 1:
-        warn("--ref-text does not fit what is heard: the voice was adapted without it")
-    else:
-        warn("--ref-text is used with one --ref: the voice was adapted without it")
-
-
 def warn_language(config: "ModelConfig", languages: Iterable[str | None]) -> None:
     """Warn once if the weights of a model were not trained on some of the languages.
 

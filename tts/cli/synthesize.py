@@ -28,7 +28,6 @@ from tts.cli.common import (
     warn,
     warn_language,
     warn_new,
-    warn_unfit,
 )
 from tts.cli.complete import (
     Device,
@@ -299,7 +298,6 @@ def synthesize(
         )
     if not quiet:
         warn_new(chosen, references)
-        warn_unfit(chosen, ref_text, references)
     if not quiet and (line := synthesizer.untuned(chosen)):
         warn(line)
     from tts.captions import captions, write_text

@@ -19,8 +19,8 @@ from tts.cli.common import (
     say,
     set_threads,
     show,
+    warn,
     warn_new,
-    warn_unfit,
     warn_without_weights,
 )
 from tts.cli.complete import added_names_for, model_names_for, voice_names_for
@@ -140,7 +140,6 @@ def add(
             references, ref_text, adapt=adapt, strength=strength, progress=progress, enhance=enhance
         )
     warn_new(voice, references)
-    warn_unfit(voice, ref_text, references)
     voice.name = name
     _keep(voice, path, force)
 
@@ -276,7 +275,10 @@ def sample(
     check_writable(output)
     check_apart([output], [path])
     synthesizer, _ = load_model(model)
-    with synthesizer.stream(text, str(path)) as stream:
+    chosen = synthesizer.voice(str(path))
+    if line := synthesizer.untuned(chosen):
+        warn(line)
+    with synthesizer.stream(text, chosen) as stream:
         write_audio(output, (chunk.samples for chunk in stream), synthesizer.sample_rate)
 
 
