@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -58,6 +59,27 @@ def test_words_that_were_not_used_in_commands_and_batches(
     assert f"tts: warning: row a and 1 more: {UNFIT}\n" in capfd.readouterr().err
     listed = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
     assert [UNFIT in each["warnings"] for each in listed] == [True, True, False]
+
+
+def test_what_speaks_against_a_recording_is_told_before_the_training(
+    home: Path,
+    recording: Callable[..., Path],
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stopped(*_: Any, **__: Any) -> None:
+        sys.stderr.write("training\n")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tts.pipeline.acoustic.adapt", stopped)
+    monkeypatch.setattr(
+        "tts.pipeline.acoustic.AcousticModel.warnings", lambda *_: ["seems to hold two people"]
+    )
+    path = str(recording("two.wav", seconds=4.0))
+    for command in (["voices", "add", "anna"], ["synthesize", TEXT, "-q"], ["synthesize", TEXT]):
+        assert run([*command, "--ref", path, "--adapt"]) == 130
+        told = capfd.readouterr().err.split("training")[0]
+        assert told.count("seems to hold two people") == ("-q" not in command)
 
 
 @pytest.mark.usefixtures("unfit")

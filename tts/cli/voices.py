@@ -20,8 +20,8 @@ from tts.cli.common import (
     set_threads,
     show,
     warn,
-    warn_new,
     warn_without_weights,
+    warnings_of_voice,
 )
 from tts.cli.complete import added_names_for, model_names_for, voice_names_for
 from tts.cli.voice_arguments import FILE, check_recordings, load_recordings, voice_of, voice_path
@@ -135,11 +135,10 @@ def add(
 
     from tts.facade import TTS
 
-    with adapting(adapt) as progress:
+    with adapting(adapt) as progress, warnings_of_voice(references):
         voice = TTS.of(config, "cpu").voice(
             references, ref_text, adapt=adapt, strength=strength, progress=progress, enhance=enhance
         )
-    warn_new(voice, references)
     voice.name = name
     _keep(voice, path, force)
 
