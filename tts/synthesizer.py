@@ -1,5 +1,6 @@
 """The synthesizer: a loaded model that turns text and a voice into audio."""
 
+import logging
 import os
 import time
 from collections.abc import Iterable, Iterator
@@ -27,6 +28,8 @@ from tts.text.symbols import Phones
 from tts.types import Audio, Chunk, Options, OptionValues, Stream, joined, options_of
 from tts.voice.voice import Voice
 from tts_codecs.nn.signal_stack import ensure_signal_stack
+
+log = logging.getLogger(__name__)
 
 
 class Synthesizer(Lifecycle):
@@ -66,6 +69,7 @@ class Synthesizer(Lifecycle):
         self.capabilities = self.pipeline.capabilities
         self.sample_rate = self.capabilities.sample_rate
         self.renderer = Renderer(config.name, self.pipeline, config.sampling, device)
+        self._told: set[str] = set()  # warnings that are not repeated at every request
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.config.name!r} on {self.device}>"
@@ -166,6 +170,9 @@ class Synthesizer(Lifecycle):
             self.pipeline, source, transcript, adapt, strength, calibration, progress, enhance
         )
         self.pipeline.voices.check(voice)
+        if (line := self.untuned(voice)) and line not in self._told:
+            self._told.add(line)
+            log.warning("%s", line)
         return voice
 
     def untuned(self, voice: Voice) -> str:

@@ -153,7 +153,7 @@ class Studio:
     def voice(
         self, model: "TTS", wish: Wish, session: str, progress: "Progress | None" = None
     ) -> "_Cloned":
-        """The voice of a wish and warnings about its recording, which a session has encoded once.
+        """The voice of a wish and what speaks against it; a session encodes a recording once.
 
         Args:
             progress: of the adaptation, see tts.TTS.voice.
@@ -168,7 +168,8 @@ class Studio:
                 raise VoiceError("no voice: choose one or give a recording")
             if not NAME.fullmatch(wish.voice):
                 raise VoiceError(f"unknown voice {wish.voice!r}")
-            return model.voice(wish.voice), ()
+            saved = model.voice(wish.voice)
+            return saved, tuple(filter(None, [model.untuned(saved)]))
         # All of a wish but its text decides what voice it gets.
         key = (session, replace(wish, text="", model=model.config.name, voice=None))
         with self._lock:

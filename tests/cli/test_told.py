@@ -85,3 +85,29 @@ def test_a_batch_tells_all_bad_rows_up_to_ten(
         assert len(shown) == min(bad, 10)
         assert all(f"row r{n}: " in line and f"nobody{n}" in line for n, line in enumerate(shown))
         assert told[-1].startswith(f"{bad} rows failed") and ("10 are" in told[-1]) == (bad > 10)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["synthesize", "- one"], "goes after \"--\": tts synthesize -- '- one'"),
+        (["phonemize", "-5"], 'goes after "--": tts phonemize -- -5'),
+        (["continue", "x.wav", "-5 is cold"], "tts continue -- '-5 is cold'"),
+        (["Hello there."], "No such command 'Hello there.'; to say a text: tts synthesize 'Hello"),
+    ],
+)
+def test_text_that_was_taken_for_something_else(
+    arguments: list[str], told: str, capfd: Captured
+) -> None:
+    assert run(arguments) == 2
+    one_line(capfd, told)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["synthesize", "hi", "--sped", "2"], ["sythesize", "hi"], ["foo", "bar"], ["voices", "-5"]],
+)
+def test_no_hint_about_texts_where_there_is_none(arguments: list[str], capfd: Captured) -> None:
+    assert run(arguments) == 2
+    line = capfd.readouterr().err
+    assert "goes after" not in line and "to say a text" not in line

@@ -5,15 +5,12 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from tests.helpers.cli import TEXT, Captured, Recording, no_output, one_line, speak
 from tts import TTS
 from tts.audio.writer import check_writable
-from tts.cli.common import warn_unfit
 from tts.cli.main import run
 from tts.errors import UsageError
 from tts.voice.store import user_folder
@@ -174,16 +171,6 @@ def test_no_output_replaces_what_is_read(
     assert run([places.get(each, each) for each in command]) == 2
     one_line(capfd, "would replace", places["OUT"])
     assert mine.read_bytes() == before
-
-
-@pytest.mark.parametrize(("count", "told"), [(1, "does not fit"), (2, "with one --ref")])
-def test_words_that_were_not_used_are_told(count: int, told: str, capfd: Captured) -> None:
-    voice: Any = SimpleNamespace(meta={"learned": "sounds"})
-    references: Any = [None] * count
-    warn_unfit(voice, "Hello.", references)
-    assert told in capfd.readouterr().err
-    warn_unfit(voice, None, references)
-    assert not capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

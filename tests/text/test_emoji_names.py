@@ -2,7 +2,7 @@
 
 import pytest
 
-from tts.errors import UsageError
+from tts.errors import TextError, UsageError
 from tts.text.emoji_names import say_emoji
 from tts.text.frontend import Frontend
 from tts.text.tracked import Tracked
@@ -73,3 +73,14 @@ def test_long_rows_keep_every_other_character(piece: str) -> None:
     said = _named(f"start {piece * 2000} end")
     assert said.startswith("start") and said.endswith("end")
     assert said.count("a, face with tears of joy") == (1999 if piece == "😂a" else 0)
+
+
+def test_text_of_emoji_alone_tells_how_they_are_said() -> None:
+    frontend = Frontend("en-us")
+    with pytest.raises(TextError, match=r"silent without --emoji \(emoji=True\)"):
+        list(frontend.sentences("👍🇩🇪"))
+    assert [each.text for each in frontend.sentences("👍", emoji=True)] == ["thumbs up"]
+    for text, emoji in (("©", True), ("...", False)):
+        with pytest.raises(TextError) as found:
+            list(frontend.sentences(text, emoji=emoji))
+        assert "--emoji" not in str(found.value)

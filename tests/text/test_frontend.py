@@ -155,7 +155,14 @@ def test_nothing_to_say(english: Frontend, bad: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "nearest"), [("german", "de"), ("en-xx", "en-us"), ("spanish", "es"), ("xx", "")]
+    ("asked", "nearest"),
+    [
+        ("german", "de"),
+        ("en-xx", "en-us"),
+        ("spanish", "es"),
+        ("english", "en-us"),
+        ("xx", "give an espeak code"),
+    ],
 )
 def test_unknown_language_names_the_nearest(asked: str, nearest: str) -> None:
     with pytest.raises(UsageError, match=f"{asked}.*{nearest}"):

@@ -10,6 +10,7 @@ from tts import TTS
 from tts.cli.main import run
 from tts.errors import TextError, UsageError
 from tts.pipeline.render import Utterance
+from tts.text.analysis import read_sentences
 from tts.text.frontend import Frontend
 from tts.text.languages import LANGUAGES
 from tts.text.marked import marked_sentences
@@ -338,3 +339,24 @@ def test_ssml_may_begin_with_what_is_not_said(begin: str, root: bool) -> None:
 def test_many_comments_take_no_time() -> None:
     with pytest.raises(MarkupError):
         parse_markup("<!---->" * 3000 + "<brake/>", "ssml")
+
+
+@pytest.mark.parametrize(
+    ("text", "markup", "told"),
+    [
+        ("<speak>Hi</speak>", "none", "'<speak>' is read as words: --ssml"),
+        ('Hi <break time="1s"/> there', "pauses", "--ssml"),
+        ("Ready? [pause 1.5] Go.", "none", "'[pause 1.5]' is read as words: --markup pauses"),
+        ("<speak>Hi</speak> [pause 1]", "plain", ""),
+        ("Ready? [pause 500ms] Go.", "pauses", ""),
+        ("<speak>Hi</speak>", "ssml", ""),
+        ("<p>Read <b>this</b>.</p> [pause here] a <break b", "none", ""),
+    ],
+)
+def test_markup_that_was_not_asked_for(
+    text: str, markup: str, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert list(read_sentences(Frontend("en-us"), text, markup))
+    lines = [each.getMessage() for each in caplog.records if each.name.startswith("tts.text")]
+    assert len(lines) == bool(told)
+    assert told in "".join(lines)

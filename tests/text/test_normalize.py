@@ -9,7 +9,7 @@ import pytest
 from tts.text.frontend import Frontend
 from tts.text.homograph_readings import READINGS
 from tts.text.homographs import reading
-from tts.text.normalize import normalize
+from tts.text.normalize import clean, normalize
 
 _TABLE = Path(__file__).parent / "normalise_en.tsv"
 ROWS = [
@@ -213,3 +213,8 @@ def test_roman_numerals_of_headings_are_numbers(written: str, said: str) -> None
 def test_blank_lines_stay() -> None:
     assert normalize("It cost $5\n \nmillion.") == "It cost five dollars\n\nmillion."
     assert normalize("Milk,\n5 apples") == "Milk,\nfive apples"
+
+
+def test_escape_sequences_of_terminals_are_not_read() -> None:
+    text = "\x1b[1;31mred\x1b[0m and \x1b]0;a title\x07blue, [31m]"
+    assert clean(text) == "red and blue, [31m]"

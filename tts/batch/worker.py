@@ -83,6 +83,7 @@ class Result:
         seed: seed of the row.
         key: checksum of what the audio depends on (`Row.key`).
         meta: other columns of the row.
+        warnings: what speaks against its recording or voice, such as noise.
     """
 
     id: str
@@ -98,6 +99,7 @@ class Result:
     seed: int = 0
     key: str = ""
     meta: Mapping[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
     def record(self) -> dict[str, Any]:
         """Return the values for JSON."""
@@ -260,6 +262,7 @@ class RowSynthesizer:
             voice_sha256=voice.sha256,
             text_sha256=text_sha256(row.text),
             seed=row.options.seed,
+            warnings=[*voice.warnings, *filter(None, [model.untuned(voice)])],
         )
 
     def _write_captions(self, row: Row, track: "_Track", language: str) -> None:

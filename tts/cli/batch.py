@@ -2,10 +2,10 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,11 +16,15 @@ from tts.cli.common import (
     set_threads,
     show,
     tell_of_texts,
+    warn,
     warn_language,
 )
 from tts.cli.complete import Device, formats_for, model_names_for
 
-_SHOWN = 10  # failed rows whose errors are shown
+if TYPE_CHECKING:
+    from tts.batch.worker import Result
+
+_SHOWN = 10  # failed rows whose errors are shown, and warnings
 
 
 def batch(
@@ -121,6 +125,8 @@ def batch(
             f"{out}: {len(found) - summary.failed} of {len(found)} rows{before}, "
             f"{summary.seconds:.1f} s of audio in {summary.elapsed:.1f} s{rtf}"
         )
+    if not quiet:
+        _warn_of_voices(summary.results)
     if summary.failed:
         bad = [result for result in summary.results if result.error]
         if not quiet:
@@ -129,6 +135,19 @@ def batch(
             more = f", of which {_SHOWN} are told here" if len(bad) > _SHOWN else ""
             say(f"{summary.failed} rows failed{more} (see {out / 'manifest.jsonl'})")
         raise typer.Exit(1)
+
+
+def _warn_of_voices(results: "Sequence[Result]") -> None:
+    """Show the warnings about recordings and voices, each once with the rows that it holds for."""
+    rows: dict[str, list[str]] = {}
+    for each in results:
+        for line in each.warnings:
+            rows.setdefault(line, []).append(each.id)
+    for line, ids in [*rows.items()][:_SHOWN]:
+        more = f" and {len(ids) - 1} more" if len(ids) > 1 else ""
+        warn(f"row {ids[0]}{more}: {line}")
+    if len(rows) > _SHOWN:
+        say(f"{len(rows)} warnings, of which {_SHOWN} are told here")
 
 
 def _spoken(languages: Iterable[str | None]) -> Iterator[str]:

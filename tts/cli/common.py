@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from tts.audio.reference import Reference
     from tts.config import ModelConfig
     from tts.facade import TTS
-    from tts.voice.voice import Voice
 
 MAX_CHARACTERS = 100_000
 TextFile = Annotated[
@@ -34,9 +33,12 @@ def printable(message: str) -> str:
 
 
 def say(message: str) -> None:
-    """Write a line for the user to standard error; standard output is for results."""
-    sys.stderr.write(f"{printable(message)}\n")
-    sys.stderr.flush()
+    """Write a line for the user to standard error, above a bar that is shown there; standard output
+    is for results."""
+    bars = sys.modules["tqdm"].tqdm.external_write_mode if "tqdm" in sys.modules else None
+    with bars(file=sys.stderr) if bars else contextlib.nullcontext():
+        sys.stderr.write(f"{printable(message)}\n")
+        sys.stderr.flush()
 
 
 def warn(message: str) -> None:
@@ -47,9 +49,9 @@ def warn(message: str) -> None:
 class _WarnOnce(logging.Handler):
     """Shows logged warnings, each line once."""
 
-    def __init__(self) -> None:
+    def __init__(self, seen: Iterable[str] = ()) -> None:
         super().__init__(logging.WARNING)
-        self.seen: set[str] = set()
+        self.seen = set(seen)
 
     def emit(self, record: logging.LogRecord) -> None:
         line = record.getMessage()
@@ -59,13 +61,14 @@ class _WarnOnce(logging.Handler):
 
 
 @contextlib.contextmanager
-def logged_warnings(name: str = "tts") -> Iterator[None]:
+def logged_warnings(name: str = "tts", shown: Iterable[str] = ()) -> Iterator[None]:
     """Show warnings that a logger gets within the block, each line once.
 
     Args:
         name: of the logger, such as "tts.text" for warnings about texts.
+        shown: lines that were shown before.
     """
-    log, handler = logging.getLogger(name), _WarnOnce()
+    log, handler = logging.getLogger(name), _WarnOnce(shown)
     log.addHandler(handler)
     try:
         yield
@@ -274,25 +277,15 @@ def adapting(shown: bool) -> Iterator[Callable[[int, int], None] | None]:
         yield progress
 
 
-def warn_new(voice: "Voice", references: "Sequence[Reference]") -> None:
-    """Show the warnings of a voice that were not shown for its recordings."""
-    before = {line for each in references for line in each.warnings}
-    for line in voice.warnings:
-        if line not in before:
-            warn(line)
-
-
-def warn_unfit(voice: "Voice", ref_text: str | None, references: "Sequence[Reference]") -> None:
-    """Warn if the transcript of a recording could not be used for an adaptation.
-
-    It may not fit the recording, or there are several recordings.
-    """
-    if not ref_text or voice.meta.get("learned") != "sounds":
+@contextlib.contextmanager
+def warnings_of_voice(references: "Sequence[Reference]", quiet: bool = False) -> Iterator[None]:
+    """Show what speaks against a voice as soon as it is found while the voice is made, which an
+    adaptation may take long for; not what was shown for its recordings."""
+    if quiet:
+        yield
         return
-    if len(references) == 1:
-        warn("--ref-text does not fit what is heard: the voice was adapted without it")
-    else:
-        warn("--ref-text is used with one --ref: the voice was adapted without it")
+    with logged_warnings("tts.pipeline.voices", [w for each in references for w in each.warnings]):
+        yield
 
 
 def warn_language(config: "ModelConfig", languages: Iterable[str | None]) -> None:

@@ -7,6 +7,7 @@ command runs.
 
 import errno
 import os
+import re
 import shlex
 import signal
 import sys
@@ -81,6 +82,10 @@ app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)
 app.command("man")(manual.man)
 
+#: commands whose argument is a text
+_WITH_TEXT = ("synthesize", "continue", "phonemize")
+#: what is an option, if a misspelt one, and no text
+_OPTION = re.compile(r"--?[A-Za-z][\w-]*(=.*)?\Z", re.DOTALL)
 #: of writing, which no input of a command can cause
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
@@ -137,13 +142,19 @@ def _report(error: BaseException, debug: bool) -> int:
 
 
 def _hint(error: BaseException, arguments: Sequence[str]) -> str:
-    """A hint for a text that begins with "-" and was taken for an option; "" for other errors."""
-    if type(error).__name__ != "NoSuchOption" or "synthesize" not in arguments[:2]:
-        return ""
-    taken = str(getattr(error, "option_name", ""))
-    dashed = [each for each in arguments if each.startswith("-")]
-    text = next((each for each in dashed if each.startswith(taken or "-") or " " in each), "-TEXT")
-    return f'; a text that begins with "-" goes after "--": tts synthesize -- {shlex.quote(text)}'
+    """What a newcomer probably meant: a text that begins with "-" and was taken for an option, or
+    a text without a command; "" for other errors."""
+    kind = type(error).__name__
+    if kind == "NoSuchOption" and arguments[:1] and arguments[0] in _WITH_TEXT:
+        texts = [each for each in arguments[1:] if each.startswith("-") and not _OPTION.match(each)]
+        if not texts:
+            return ""
+        text = shlex.quote(texts[0])
+        return f'; a text that begins with "-" goes after "--": tts {arguments[0]} -- {text}'
+    if kind == "UsageError" and "No such command" in str(error) and "mean" not in str(error):
+        if len(arguments) == 1 and not arguments[0].startswith("-"):
+            return f"; to say a text: tts synthesize {shlex.quote(arguments[0])}"
+    return ""
 
 
 def _closed_pipe() -> int:
@@ -190,7 +201,9 @@ def run(arguments: Sequence[str]) -> int:
         code = 130
     except usage_errors as error:
         message = error.format_message() if hasattr(error, "format_message") else str(error)
-        told = printable(f"{' '.join(message.split())}{_hint(error, arguments)}")
+        hint = _hint(error, arguments)
+        message = " ".join(message.split())
+        told = printable(f"{message.rstrip('.')}{hint}" if hint else message)
         path = getattr(getattr(error, "ctx", None), "command_path", "tts")
         sys.stderr.write(f"tts: error: {told} (see `{path} --help`)\n")
         return int(getattr(error, "exit_code", 2))

@@ -27,8 +27,7 @@ from tts.cli.common import (
     tell_of_texts,
     warn,
     warn_language,
-    warn_new,
-    warn_unfit,
+    warnings_of_voice,
 )
 from tts.cli.complete import (
     Device,
@@ -293,13 +292,10 @@ def synthesize(
     if kinds and not synthesizer.capabilities.word_times:
         raise UsageError(f"{config.name} does not know when its words are said: no --timestamps")
     source = references or str(path)
-    with adapting(adapt and not quiet) as progress:
+    with adapting(adapt and not quiet) as progress, warnings_of_voice(references, quiet):
         chosen = synthesizer.voice(
             source, ref_text, adapt=adapt, strength=strength, progress=progress, enhance=enhance
         )
-    if not quiet:
-        warn_new(chosen, references)
-        warn_unfit(chosen, ref_text, references)
     if not quiet and (line := synthesizer.untuned(chosen)):
         warn(line)
     from tts.captions import captions, write_text

@@ -19,9 +19,9 @@ from tts.cli.common import (
     say,
     set_threads,
     show,
-    warn_new,
-    warn_unfit,
+    warn,
     warn_without_weights,
+    warnings_of_voice,
 )
 from tts.cli.complete import added_names_for, model_names_for, voice_names_for
 from tts.cli.voice_arguments import FILE, check_recordings, load_recordings, voice_of, voice_path
@@ -135,12 +135,10 @@ def add(
 
     from tts.facade import TTS
 
-    with adapting(adapt) as progress:
+    with adapting(adapt) as progress, warnings_of_voice(references):
         voice = TTS.of(config, "cpu").voice(
             references, ref_text, adapt=adapt, strength=strength, progress=progress, enhance=enhance
         )
-    warn_new(voice, references)
-    warn_unfit(voice, ref_text, references)
     voice.name = name
     _keep(voice, path, force)
 
@@ -276,7 +274,10 @@ def sample(
     check_writable(output)
     check_apart([output], [path])
     synthesizer, _ = load_model(model)
-    with synthesizer.stream(text, str(path)) as stream:
+    chosen = synthesizer.voice(str(path))
+    if line := synthesizer.untuned(chosen):
+        warn(line)
+    with synthesizer.stream(text, chosen) as stream:
         write_audio(output, (chunk.samples for chunk in stream), synthesizer.sample_rate)
 
 

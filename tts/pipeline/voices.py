@@ -139,6 +139,16 @@ def _new_voice(
     return replace(voice, warnings=tuple(warnings)), references
 
 
+def _told_of_words(voice: Voice, transcript: str | None, recordings: int) -> Voice:
+    """An adapted voice, with a warning if the transcript of its recordings was not used."""
+    if not recordings or not (transcript or "").strip() or voice.meta.get("learned") != "sounds":
+        return voice
+    why = "does not fit what is heard" if recordings == 1 else "is used with one recording only"
+    line = f"the given transcript {why}: the voice was adapted without it"
+    log.warning("%s", line)
+    return replace(voice, warnings=(*voice.warnings, line))
+
+
 def encode_voice(
     pipeline: Pipeline[Any],
     source: VoiceSource,
@@ -169,7 +179,9 @@ def encode_voice(
             # The transcript of several recordings, or of a saved voice that keeps a part of one,
             # cannot be aligned with them.
             words = clean(transcript).strip() if transcript and len(given) == 1 else ""
-            voice = tuner.adapt(voice, features, strength, progress, words)
+            voice = _told_of_words(
+                tuner.adapt(voice, features, strength, progress, words), transcript, len(given)
+            )
         # Measured last, with the generator that will speak.
         voice = tuner.calibrate(voice, calibration, features)
     if transcript is None:

@@ -23,7 +23,10 @@ from tts.serve.settings import ServeSettings
 __all__ = ["ServeSettings", "create_app"]
 
 #: headers of responses that pages of other sites may read (CORS)
-EXPOSED_HEADERS = ("X-Sample-Rate", "X-TTS-Ignored", "X-TTS-Changed", "X-TTS-Edits", "Retry-After")
+EXPOSED_HEADERS = (
+    "X-Sample-Rate", "X-TTS-Ignored", "X-TTS-Changed", "X-TTS-Warning", "X-TTS-Edits",
+    "Retry-After",
+)  # fmt: skip
 
 
 def create_app(models: Sequence[TTS], settings: ServeSettings | None = None) -> FastAPI:

@@ -17,6 +17,7 @@ from tts.serve.forms import read_voice_form
 from tts.serve.job import Job
 from tts.serve.schema import SpeechRequest, parse_speech
 from tts.serve.speech_response import SpeechResponse
+from tts.text.markup import unread_markup
 from tts.voice.voice import Voice
 
 
@@ -39,7 +40,11 @@ def speech_router(context: ServerContext) -> APIRouter:
             is_refusal = isinstance(error, (QueueFull, ServerStopping))
             metrics.count("tts_requests_total", outcome="refused" if is_refusal else "error")
             raise
-        response = SpeechResponse(job, context, fields, parsed.headers)
+        headers = parsed.headers
+        told = [model.untuned(voice), unread_markup(fields.input, fields.markup)]
+        if line := "; ".join(filter(None, told)):
+            headers["X-TTS-Warning"] = line.encode("ascii", "backslashreplace").decode()
+        response = SpeechResponse(job, context, fields, headers)
         try:
             context.scheduler.submit(job)
         except TTSError:

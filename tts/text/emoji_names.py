@@ -7,7 +7,7 @@ from collections.abc import Callable
 from tts.errors import UsageError
 from tts.text.tracked import Tracked
 
-__all__ = ["check_emoji_language", "say_emoji"]
+__all__ = ["check_emoji_language", "has_emoji", "say_emoji"]
 
 # Typographic signs that count as emoji too; normalization reads or removes them.
 _SIGNS = frozenset("©®™‼⁉〰〽")
@@ -36,6 +36,11 @@ def check_emoji_language(lang: str) -> str:
             f"names of emoji are not there in {lang!r}, but in {', '.join(sorted(emoji.LANGUAGES))}"
         )
     return code
+
+
+def has_emoji(text: str) -> bool:
+    """Return whether a text holds an emoji that `say_emoji` names."""
+    return not text.isascii() and _row().search(text) is not None
 
 
 def say_emoji(text: Tracked, lang: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from tts.errors import TextError
 from tts.text.chat import without_chat_marks
-from tts.text.emoji_names import say_emoji
+from tts.text.emoji_names import has_emoji, say_emoji
 from tts.text.foreign_scripts import phonemize
 from tts.text.homographs import readings
 from tts.text.inline_phones import (
@@ -113,7 +113,7 @@ class Frontend:
                     empty = False
                     yield phones
         if empty:
-            raise _nothing(text if isinstance(text, str) else "")
+            raise _nothing(text if isinstance(text, str) else "", hint=not emoji)
 
     def one(self, text: str) -> Phones:
         """Return the whole text as one utterance, as transcripts of training are.
@@ -289,6 +289,15 @@ def _lower(text: str, lang: str) -> str:
     return text.replace("İ", "i").lower()
 
 
-def _nothing(text: str) -> TextError:
+def _nothing(text: str, hint: bool = False) -> TextError:
+    """Return the error for a text without words.
+
+    Args:
+        text: the text.
+        hint: whether emoji in it could be said by a request that asks for it.
+    """
     shown = text.strip()[:40]
-    return TextError(f"nothing to say in {shown!r}" if shown else "the text is empty")
+    if not shown:
+        return TextError("the text is empty")
+    silent = ": emoji are silent without --emoji (emoji=True)" if hint and has_emoji(text) else ""
+    return TextError(f"nothing to say in {shown!r}{silent}")

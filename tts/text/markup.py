@@ -5,6 +5,7 @@ around it are read. Afterwards the span of each word (`Phones.spans`) leads back
 asked for: rate, pitch and volume of the word, and pauses before it.
 """
 
+import re
 from collections.abc import Iterable
 from itertools import groupby
 
@@ -14,11 +15,39 @@ from tts.text.pause_marks import PAUSE, REMOVED, Marked, MarkupError, add_text, 
 from tts.text.ssml import parse_ssml
 from tts.text.tracked import Tracked
 
-__all__ = ["MARKUPS", "Marked", "MarkupError", "check_markup", "parse_markup", "without_tags"]
+__all__ = [
+    "MARKUPS", "Marked", "MarkupError", "check_markup", "parse_markup", "unread_markup",
+    "without_tags",
+]  # fmt: skip
 
 #: markup of a request: "none", where the marks of chat programs are left out; "plain", where
 #: everything is read as it stands; "pauses" with `[pause 0.5]`; "ssml" with that and SSML
 MARKUPS = ("none", "plain", "pauses", "ssml")
+
+
+# Tags that are those of SSML alone; <p>, <s> and <sub> are of HTML too.
+_SSML_ONLY = re.compile(
+    r"</?(?:speak|break|prosody|emphasis|phoneme|say-as)(?:\s[^<>]{0,500})?/?>", re.IGNORECASE
+)
+# A whole mark with a number, so that "[pause here]" in a script is left alone.
+_PAUSE_MARK = re.compile(r"\[\s{0,8}pause\s{1,8}[\d.]{1,12}\s{0,8}(?:m?s)?\s{0,8}\]", re.IGNORECASE)
+
+
+def unread_markup(text: str, markup: str) -> str:
+    """Return a warning if a text holds markup that was not asked for, so that its tags or marks
+    would be read as words; "" if not.
+
+    Args:
+        text: the text.
+        markup: the markup of the request; for "plain", which asks to read everything as it stands,
+            there is no warning.
+    """
+    if markup in ("none", "pauses") and (tag := _SSML_ONLY.search(text)):
+        return f"{tag[0][:40]!r} is read as words: --ssml (markup='ssml') reads it as a tag"
+    if markup == "none" and (mark := _PAUSE_MARK.search(text)):
+        wanted = "--markup pauses (markup='pauses') makes a pause of it"
+        return f"{mark[0][:40]!r} is read as words: {wanted}"
+    return ""
 
 
 def check_markup(markup: str) -> None:

@@ -51,6 +51,10 @@ _COMPATIBLE = (
 )  # fmt: skip
 # Replaced before the clean-up, which would take the sign for degrees.
 _ORDINAL_SIGN = re.compile(r"(?<=\d)\.?º(?!\s?[CFcf]\b)")
+# Colours and titles in what a terminal's programs print, such as "\x1b[31m".
+_TERMINAL = re.compile(
+    r"\x1b(?:\[[0-?]{0,64}[ -/]{0,8}[@-~]|\][^\x07\x1b\n]{0,500}(?:\x07|\x1b\\))"
+)
 _LINE_END = re.compile(r"\r\n?")
 _UNPRINTED = re.compile(r"[^\x20-\x5f\x61-\x7e\n\t]")
 _DOTS = re.compile(r"\.(?:\s?\.){2,}")
@@ -139,7 +143,8 @@ def _capitalize_numbers(tracked: Tracked, written: str, lang: str) -> None:
 def clean(text: str) -> str:
     """Clean the Unicode of a text in any language, in one pass.
 
-    Control, format and private-use characters and emoji are removed. Quotes, dashes and
+    Escape sequences of terminals, control, format and private-use characters and emoji are
+    removed. Quotes, dashes and
     punctuation of other scripts become plain ones, runs of combining marks are shortened, and
     letters are composed (NFC).
 
@@ -161,6 +166,8 @@ def _check(text: str) -> None:
 
 
 def _clean(tracked: Tracked) -> None:
+    if "\x1b" in tracked.text:
+        tracked.sub(_TERMINAL, "")
     tracked.sub(_LINE_END, "\n")
     if not tracked.text.isascii() or _UNPRINTED.search(tracked.text):
         _clean_characters(tracked)

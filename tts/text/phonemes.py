@@ -250,7 +250,7 @@ def check_language(lang: str) -> str:
     """Return the espeak code of a language code; "en" stands for "en-us".
 
     Raises:
-        UsageError: the language is not known; the message names the nearest one.
+        UsageError: the language is not known; the message names the nearest one, if one is near.
     """
     if not isinstance(lang, str):
         raise UsageError(f"a language is a code such as 'en-us', not {lang!r:.40}")
@@ -267,5 +267,11 @@ def check_language(lang: str) -> str:
         names = dict(known)
         for voice, name in sorted(_voices().items(), reverse=True):
             names[name.lower().split(" (")[0]] = voice
-        hint = names[difflib.get_close_matches(code, names, n=1, cutoff=0.0)[0]]
-    raise UsageError(f"unknown language {lang[:40]!r}; did you mean {hint!r}?")
+        close = difflib.get_close_matches(code, names, n=1, cutoff=0.5)
+        hint = names[close[0]] if close else ""
+        if close and close[0] not in known:  # a name, of which there may be several kinds
+            hint = _SHORT.get(hint.split("-")[0], hint)
+    told = (
+        f"; did you mean {hint!r}?" if hint else ": give an espeak code such as en-us, de or fr-fr"
+    )
+    raise UsageError(f"unknown language {lang[:40]!r}{told}")
