@@ -128,9 +128,7 @@ def test_a_streamed_mean_is_that_of_the_distribution_of_the_step(
     soft, made = torch.cat(pieces, 1)[0], values()
     for latent in range(soft.shape[0]):
         # Codebook k of a latent is drawn k steps later.
-        means = [
-            seen[latent + k][0, 0, k] @ made.contributions[k] for k in range(NUM_CODEBOOKS)
-        ]
+        means = [seen[latent + k][0, 0, k] @ made.contributions[k] for k in range(NUM_CODEBOOKS)]
         close(soft[latent], made.origin + sum(means))
 
 
