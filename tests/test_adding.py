@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.helpers.adding import blocks, strategy, tested
+from tests.helpers.adding import blocks, reports_of, strategy
 from tests.helpers.systems import tiny, tiny_parts
 from tts import TTS
 from tts.data.corpus import Corpus
@@ -18,7 +18,7 @@ from tts.voice.voice import Voice
 
 def test_the_strategy_passes_the_tests_of_every_family(monkeypatch: pytest.MonkeyPatch) -> None:
     """All but the golden output, whose numbers are found by it."""
-    reports = tested(monkeypatch, "-k", "one and step and not golden")
+    reports = reports_of(monkeypatch, "-k", "one and step and not golden")
     assert not reports.failed, "\n".join(reports.failed)[-3000:]
     assert reports.passed >= 10, "no test was of the family"
 

@@ -48,7 +48,7 @@ class Reports:
             self.failed.append(f"{report.nodeid}: {report.longreprtext}")
 
 
-def tested(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Reports:
+def reports_of(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Reports:
     """The tests of every family, collected anew and run in this process, with what the page says
     to add as the one family there is."""
     kind, made = strategy()

@@ -73,7 +73,8 @@ def test_what_speaks_against_a_recording_is_told_before_the_training(
 
     monkeypatch.setattr("tts.pipeline.acoustic.adapt", stopped)
     monkeypatch.setattr(
-        "tts.pipeline.acoustic.AcousticModel.warnings", lambda *_: ["seems to hold two people"]
+        "tts.pipeline.prompt_encoder.PromptEncoder.warnings",
+        lambda *_: ["seems to hold two people"],
     )
     path = str(recording("two.wav", seconds=4.0))
     for command in (["voices", "add", "anna"], ["synthesize", TEXT, "-q"], ["synthesize", TEXT]):
