@@ -61,6 +61,20 @@ def test_words_that_were_not_used_in_commands_and_batches(
     assert [UNFIT in each["warnings"] for each in listed] == [True, True, False]
 
 
+def test_an_adapted_voice_is_not_adapted_again(
+    model: TTS, recording: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have learned from more speech than it keeps."""
+    quick = partial(AdaptationOptions, steps=1, rows=1, frames=60)
+    monkeypatch.setattr("tts.tuning.adaptation.AdaptationOptions", quick)
+    voice = model.voice(recording(seconds=4.0), adapt=True)
+    again = model.voice(voice, adapt=True)
+    assert any("adapted to this model already" in line for line in again.warnings)
+    assert again.sha256 == voice.sha256
+    instant = model.voice(recording(seconds=4.0))
+    assert model.voice(instant, adapt=True).sha256 != instant.sha256
+
+
 def test_what_speaks_against_a_recording_is_told_before_the_training(
     home: Path,
     recording: Callable[..., Path],

@@ -170,6 +170,11 @@ def encode_voice(
     if voice is None:
         given = recordings_of(source)
         voice, references = _new_voice(pipeline, given, enhance)
+    if adapted and not given and pipeline.generator.group(voice):
+        # It may have learned from minutes of speech, of which it keeps a few seconds.
+        adapted, line = False, "the voice is adapted to this model already: it is used as it is"
+        log.warning("%s", line)
+        voice = replace(voice, warnings=(*voice.warnings, line))
     if tuner is not None and (adapted or given or calibration is not None):
         features = [voice.features]
         # A voice keeps no more than its prompt of longer recordings; all of them tell more.
