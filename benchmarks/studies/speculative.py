@@ -56,7 +56,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     tts = TTS.load(arguments.model, "cpu")
-    options = replace(tts.config.sampling, fsq_decode="drawn")
+    options = replace(tts.config.sampling, fsq_decode="drawn", soft_decode=False, temperature=0.7)
     if arguments.temperature is not None:
         options = replace(options, temperature=arguments.temperature)
     voices = [tts.voice(name) for name in sorted(stored_voices())]
