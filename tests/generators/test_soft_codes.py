@@ -1,9 +1,11 @@
 """Soft decoding: latents are the mean vectors of codes, for every strategy of codes."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from tests.helpers.generators import (
     CODEBOOK_SIZE,
@@ -117,9 +119,9 @@ def test_a_streamed_mean_is_that_of_the_distribution_of_the_step(
     seen: list[torch.Tensor] = []
     choose = CategoricalHead.choose
 
-    def noted(self, logits, rngs, options, history=None, hushed=None):  # type: ignore[no-untyped-def]
-        seen.append(process(logits, options.categorical(), history).exp())
-        return choose(self, logits, rngs, options, history, hushed)
+    def noted(self: CategoricalHead, logits: Tensor, *rest: Any) -> Tensor:
+        seen.append(process(logits, options.categorical()).exp())
+        return choose(self, logits, *rest)
 
     monkeypatch.setattr(CategoricalHead, "choose", noted)
     options = replace(SOFT, top_k=3)

@@ -352,8 +352,8 @@ class CodeSpace(AutoencoderSpace):
         """What each code stands for."""
         device = next(self.autoencoder.parameters()).device
         with torch.no_grad():
-            made = self.autoencoder.quantizer.contributions(self.num_codebooks, device)
-        return CodeValues(*made)
+            origin, table = self.autoencoder.quantizer.contributions(self.num_codebooks, device)
+        return CodeValues(origin, table.contiguous())
 
     def to_features(self, estimate: Tensor) -> Tensor:
         """Relative features of the expected vectors under probabilities of codes [B, U, K, V]."""

@@ -207,6 +207,7 @@ def sample(
     sampling: Sampling,
     rngs: Sequence[torch.Generator],
     history: Tensor | None = None,
+    likely: Tensor | None = None,
 ) -> Tensor:
     """Draw tokens from processed logits; with `repetition_ratio` below 1, draw again without
     processing those that repeat too often (VALL-E 2, Chen et al. 2024).
@@ -216,6 +217,7 @@ def sample(
         rngs: one CPU generator per row. With repetition-aware sampling each draw takes two
             uniforms, used or not, so that what follows does not depend on it.
         history: [B, ..., H] int64, negative for none.
+        likely: what `process` made of them, if it is known.
 
     Returns:
         ids [B, ...].
@@ -223,7 +225,8 @@ def sample(
     _check_rows(logits, rngs)
     aware = sampling.repetition_ratio < 1 and history is not None
     points = uniforms(rngs, (1 + aware, *logits.shape[1:-1]))
-    ids = pick(process(logits, sampling, history), points[:, 0])
+    likely = process(logits, sampling, history) if likely is None else likely
+    ids = pick(likely, points[:, 0])
     if not aware or history is None:
         return ids
     again = repeats(ids, history, sampling.repetition_window, sampling.repetition_ratio)

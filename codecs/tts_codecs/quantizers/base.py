@@ -100,7 +100,7 @@ class Quantizer(nn.Module, ABC):
         single.diagonal(dim1=1, dim2=2).copy_(torch.arange(size, device=device)[:, None])
         base = self.decode(zeros)[0, 0]
         table = self.decode(single.flatten(0, 1)[None])[0].view(size, count, -1) - base
-        return base, table.transpose(0, 1).contiguous()
+        return base, table.transpose(0, 1)
 
     def prefix_bits(self, count: int) -> float:
         """Bits per frame of the first `count` codes."""

@@ -307,9 +307,10 @@ class CategoricalHead(HeadBase):
             hushed = torch.zeros_like(logits, dtype=torch.bool)
             hushed[..., 0, :] = fall > 0
         history = self.history(context, codebooks)
+        likely = process(logits, options.categorical(), history)
         if context.observe is not None:
-            context.observe(codebooks, process(logits, options.categorical(), history))
-        return self.choose(logits, context.rngs, options, history, hushed)
+            context.observe(codebooks, likely)
+        return self.choose(logits, context.rngs, options, history, hushed, likely)
 
     def choose(
         self,
@@ -318,6 +319,7 @@ class CategoricalHead(HeadBase):
         options: CodeOptions,
         history: Tensor | None = None,
         hushed: Tensor | None = None,
+        likely: Tensor | None = None,
     ) -> Tensor:
         """Choose codes [B, ...] from logits [B, ..., V] by `options.fsq_decode`.
 
@@ -325,6 +327,7 @@ class CategoricalHead(HeadBase):
             history: see `history`.
             hushed: [B, ..., V] bool, codes under the silence penalty. The mean of other codes may
                 be one of them, which `expected` then avoids.
+            likely: what `process` made of the logits, if it is known.
 
         Raises:
             UsageError: repetition_ratio with "expected", which draws nothing.
@@ -332,8 +335,10 @@ class CategoricalHead(HeadBase):
         if options.fsq_decode == "expected" and self.has_digits:
             if options.repetition_ratio < 1:
                 raise UsageError("repetition_ratio draws codes again: fsq_decode: drawn")
-            return self.expected(process(logits, options.categorical(), history), hushed)
-        return sample(logits, options.categorical(), rngs, history)
+            if likely is None:
+                likely = process(logits, options.categorical(), history)
+            return self.expected(likely, hushed)
+        return sample(logits, options.categorical(), rngs, history, likely)
 
     def hush(self, silence: Silence, latents: Tensor, at: int, options: SilenceOptions) -> Tensor:
         """How much the silence penalty (SSR-Speech) lowers the logits of the first codebook at the

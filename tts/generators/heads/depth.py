@@ -241,9 +241,9 @@ class DepthHead(CategoricalHead):
                 fall = self.hush(silence, context.latents, context.at, options).unsqueeze(1)
                 logits, hushed = logits - fall, fall > 0
             past = None if history is None else history[:, :, codebook]
+            likely = process(logits, options.categorical(), past)
             if context.observe is not None:
-                likely = process(logits, options.categorical(), past)
                 context.observe([codebook], likely.unsqueeze(-2))
-            made.append(self.choose(logits, context.rngs, options, past, hushed))
+            made.append(self.choose(logits, context.rngs, options, past, hushed, likely))
             code = made[-1].repeat(len(hidden) // rows, 1) if len(hidden) > rows else made[-1]
         return torch.stack(made, -1)
