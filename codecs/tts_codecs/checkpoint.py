@@ -155,6 +155,7 @@ def _write_weights(folder: Path, state: dict[str, torch.Tensor], config: dict[st
         for name in (WEIGHTS, CONFIG):
             made[folder / name] = _temporary_sibling(folder / name)
         save_file(state, made[folder / WEIGHTS])
+        os.chmod(made[folder / WEIGHTS], 0o644)  # it was replaced by a file for the owner alone
         config = {k: v for k, v in config.items() if k != "sha256"}
         config["sha256"] = file_sha256(made[folder / WEIGHTS])
         made[folder / CONFIG].write_text(yaml.safe_dump(config, sort_keys=False))

@@ -61,6 +61,9 @@ def test_deep_features_are_near_where_the_phones_are_the_same(probe: PhoneProbe)
     probe.distance(made, features, mask).backward()
     assert made.grad is not None and made.grad.abs().sum() > 0
     assert torch.isfinite(made.grad).all()
+    rows = torch.tensor([1.0, 0, 0, 0])
+    first = probe.distance(louder[:1], features[:1], mask[:1])
+    assert float(probe.distance(louder, features, mask, rows)) == pytest.approx(float(first))
     silent = torch.zeros_like(mask)
     assert torch.isfinite(probe.distance(louder, features, silent))
 

@@ -189,3 +189,44 @@ def average(
 
     average_weights(checkpoint_folder(first), checkpoint_folder(second), weight, out)
     say(f"{out}: {1 - weight:g} of {first}, {weight:g} of {second}")
+
+
+@app.command()
+def grow(
+    checkpoint: Annotated[
+        str, typer.Argument(help="Checkpoint folder of a generator, or a shipped name.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the larger one.")],
+    blocks: Annotated[int | None, typer.Option(min=1, help="Blocks of its backbone.")] = None,
+    hidden: Annotated[
+        int | None, typer.Option(min=1, help="Width of the feed-forward layers of a block.")
+    ] = None,
+    voice_units: Annotated[
+        int | None, typer.Option(min=1, help="Hidden units of a block that the voice gates.")
+    ] = None,
+) -> None:
+    """Make a generator larger: it says the same, and can learn more (train.init)."""
+    from typing import cast
+
+    import torch
+
+    from tts.generators.generator import Generator
+    from tts.generators.growth import grow, grown_arguments
+    from tts.registry import build_generator, load_module
+    from tts.resources import checkpoint_folder
+    from tts_codecs.checkpoint import read_config, save_checkpoint
+
+    given = {"blocks": blocks, "hidden": hidden, "voice_units": voice_units}
+    sizes = {name: size for name, size in given.items() if size is not None}
+    if not sizes:
+        raise UsageError("nothing grows: give --blocks, --hidden or --voice-units")
+    small = cast(Generator, load_module(checkpoint, kind="generator"))
+    config = read_config(checkpoint_folder(checkpoint))
+    arguments = grown_arguments(config["arguments"], **sizes)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        large = build_generator(**arguments)
+    grow(small, large)
+    save_checkpoint(out, large, "generator", arguments, step=config.get("step", 0))
+    count = sum(value.numel() for value in large.parameters())
+    say(f"{out}: {count / 1e6:.1f} million weights, the same speech as {checkpoint}")

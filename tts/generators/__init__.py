@@ -13,7 +13,7 @@ The other modules by topic:
     text and voice       conditioner.py, content.py, pointer_content.py and voice_encoders.py, which
                          make the Condition of conditioning.py
     alignment            alignment.py, pointer.py
-    network              backbone.py, grouped.py, cuda_graph.py
+    network              backbone.py, grouped.py, growth.py, cuda_graph.py
     latents              latent_space.py, wave_space.py, folding.py, soft_codes.py
     order of latents     patterns.py, named_patterns.py, rearrangement.py, schedules.py
     sampling             options.py, sampling.py, guidance.py, integration.py, step_types.py,

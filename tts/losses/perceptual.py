@@ -24,12 +24,14 @@ class PerceptualLosses:
         voice: probe that predicts the speaker embedding.
         phones: probe that classifies phones.
         identity: speaker classifier.
+        recognizer: phone recognizer, which sees more context than `phones`.
     """
 
     latent_space: LatentSpace
     voice: SpeakerProbe | None = None
     phones: PhoneProbe | None = None
     identity: SpeakerIdentity | None = None
+    recognizer: PhoneProbe | None = None
 
     def to(self, device: torch.device) -> "PerceptualLosses":
         """The same losses with all networks, that of the codec too, on `device`."""
@@ -37,10 +39,12 @@ class PerceptualLosses:
         self.latent_space.to(device)
         phones = self.phones and self.phones.to(device)
         identity = self.identity and self.identity.to(device)
-        return replace(self, voice=voice, phones=phones, identity=identity)
+        recognizer = self.recognizer and self.recognizer.to(device)
+        return replace(self, voice=voice, phones=phones, identity=identity, recognizer=recognizer)
 
     def __bool__(self) -> bool:
-        return any(each is not None for each in (self.voice, self.phones, self.identity))
+        networks = (self.voice, self.phones, self.identity, self.recognizer)
+        return any(each is not None for each in networks)
 
     def losses(
         self,
@@ -63,7 +67,8 @@ class PerceptualLosses:
         Returns:
             "speaker_loss", 1 - cosine of the predicted and the true speaker embedding;
             "phone_loss", cross entropy of the true phones; "identity_loss" and "style_loss",
-            distances to the recorded features (SpeakerIdentity.distances).
+            distances to the recorded features (SpeakerIdentity.distances); "recognizer_loss",
+            distance to them in the states of the recognizer (PhoneProbe.distance).
         """
         losses = {}
         if self.voice is not None:
@@ -78,6 +83,11 @@ class PerceptualLosses:
             identity, style = self.identity.distances(fake[:, :count], real, mask[:, :count])
             losses["identity_loss"] = _mean(identity, weight * ~drop_voice)
             losses["style_loss"] = _mean(style, weight * ~drop_voice)
+        if self.recognizer is not None and real is not None:
+            count = real.shape[1]
+            made, spoken = fake[:, :count], mask[:, :count]
+            rows = weight * ~drop_all
+            losses["recognizer_loss"] = self.recognizer.distance(made, real, spoken, rows)
         return losses
 
 

@@ -62,7 +62,9 @@ class PhoneProbe(nn.Module):
             states.append(x)
         return states
 
-    def distance(self, fake: Tensor, real: Tensor, mask: Tensor) -> Tensor:
+    def distance(
+        self, fake: Tensor, real: Tensor, mask: Tensor, weight: Tensor | None = None
+    ) -> Tensor:
         """Compute the deep feature loss between generated and real features (perceptual loss,
         Johnson et al. 2016).
 
@@ -71,14 +73,17 @@ class PhoneProbe(nn.Module):
 
         Args:
             fake, real: [B, T, C] features; mask: [B, T, 1].
+            weight: [B] of each row; None for equal ones.
 
         Returns:
             a scalar.
         """
         with torch.no_grad():
             targets = self.states(real, mask)
+        counted = mask if weight is None else mask * weight[:, None, None]
         distances = [
-            ((state - target) * mask).abs().mean() / (target * mask).abs().mean().clamp_min(1e-6)
+            ((state - target) * counted).abs().mean()
+            / (target * counted).abs().mean().clamp_min(1e-6)
             for state, target in zip(self.states(fake, mask), targets, strict=True)
         ]
         return torch.stack(distances).mean()
