@@ -10,7 +10,7 @@ Which one a model has follows from how its generator takes text (tts.generators.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -28,6 +28,22 @@ from tts.text.symbols import Phones
 from tts.text.tokens import TokenBatch, collate_tokens
 from tts.voice.profile import VoiceShifts, adaptation_of
 from tts.voice.voice import Voice, collate_voices
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The B sentences of a request, each in a voice.
+
+    Attributes:
+        sentences, voices: B of each.
+        tokens: [B, S] phones of the sentences; prompt: of the voices; speed: [B].
+    """
+
+    sentences: Sequence[Phones]
+    voices: Sequence[Voice]
+    tokens: TokenBatch
+    prompt: VoicePrompt
+    speed: Tensor
 
 
 class PhoneLengths(ABC):
@@ -58,26 +74,15 @@ class PhoneLengths(ABC):
         Raises:
             UsageError: markup that the model cannot follow.
         """
-        rows = [spoken_pauses(phones.ids, phones.mods) for phones in sentences]
-        tokens = collate_tokens(rows).to(self.device)
+        phones = [spoken_pauses(sentence.ids, sentence.mods) for sentence in sentences]
+        tokens = collate_tokens(phones).to(self.device)
         prompt = collate_voices(list(voices)).to(self.device)
         rate = torch.tensor(speed or [1.0] * len(sentences), device=self.device)
-        return self.measured(tokens, prompt, rate, sentences, voices)
+        return self.measured(Rows(sentences, voices, tokens, prompt, rate))
 
     @abstractmethod
-    def measured(
-        self,
-        tokens: TokenBatch,
-        prompt: VoicePrompt,
-        speed: Tensor,
-        sentences: Sequence[Phones],
-        voices: Sequence[Voice],
-    ) -> Request:
-        """The request with its lengths.
-
-        Args:
-            tokens: [B, S] phones of the sentences; prompt: of the voices; speed: [B].
-        """
+    def measured(self, rows: Rows) -> Request:
+        """The request of the rows, with its lengths."""
 
 
 class DurationLengths(PhoneLengths):
@@ -92,20 +97,13 @@ class DurationLengths(PhoneLengths):
         super().__init__(device)
         self.durations, self.frame, self.patch = durations, frame, patch
 
-    def measured(
-        self,
-        tokens: TokenBatch,
-        prompt: VoicePrompt,
-        speed: Tensor,
-        sentences: Sequence[Phones],
-        voices: Sequence[Voice],
-    ) -> Request:
+    def measured(self, rows: Rows) -> Request:
         """The request with durations [B, S], with the speeds and pauses that markup sets. Each row
         is a whole number of latents."""
-        speeds = token_speeds(sentences, tokens, speed)
-        durations = self.durations.predict(tokens, prompt, speeds)
-        durations = with_breaks(durations, sentences, self.frame)
-        return Request(tokens, prompt, with_edges(durations, tokens, self.patch))
+        speeds = token_speeds(rows.sentences, rows.tokens, rows.speed)
+        durations = self.durations.predict(rows.tokens, rows.prompt, speeds)
+        durations = with_breaks(durations, rows.sentences, self.frame)
+        return Request(rows.tokens, rows.prompt, with_edges(durations, rows.tokens, self.patch))
 
 
 class TimbreCorrection:
@@ -161,20 +159,13 @@ class FeatureLengths(DurationLengths):
         super().__init__(durations, frame, patch, device)
         self.channels, self.timbre = channels, timbre
 
-    def measured(
-        self,
-        tokens: TokenBatch,
-        prompt: VoicePrompt,
-        speed: Tensor,
-        sentences: Sequence[Phones],
-        voices: Sequence[Voice],
-    ) -> Request:
+    def measured(self, rows: Rows) -> Request:
         """The request with durations, and with the shift and contrast of each voice."""
-        request = super().measured(tokens, prompt, speed, sentences, voices)
+        request = super().measured(rows)
         assert request.durations is not None
-        shift = self.timbre.shift_of(voices, tokens, request.durations)
-        shift = with_pitch(shift, sentences, request.durations, self.channels)
-        return replace(request, shift=shift, contrast=self.timbre.contrast_of(voices))
+        shift = self.timbre.shift_of(rows.voices, rows.tokens, request.durations)
+        shift = with_pitch(shift, rows.sentences, request.durations, self.channels)
+        return replace(request, shift=shift, contrast=self.timbre.contrast_of(rows.voices))
 
 
 class CodecLengths(DurationLengths):
@@ -198,21 +189,14 @@ class CodecLengths(DurationLengths):
         super().__init__(durations, frame, patch, device)
         self.space, self.name = space, name
 
-    def measured(
-        self,
-        tokens: TokenBatch,
-        prompt: VoicePrompt,
-        speed: Tensor,
-        sentences: Sequence[Phones],
-        voices: Sequence[Voice],
-    ) -> Request:
+    def measured(self, rows: Rows) -> Request:
         """The request with durations in frames of the codec's latents."""
-        if any(style.pitch != 1 for phones in sentences for style in phones.styles):
+        if any(style.pitch != 1 for phones in rows.sentences for style in phones.styles):
             raise UsageError(f"{self.name} cannot change the pitch of words")
-        request = super().measured(tokens, prompt, speed, sentences, voices)
+        request = super().measured(rows)
         assert request.durations is not None
-        durations = self.space.retimed(request.durations, tokens.mask[..., 0])
-        return Request(tokens, prompt, durations)
+        durations = self.space.retimed(request.durations, rows.tokens.mask[..., 0])
+        return Request(rows.tokens, rows.prompt, durations)
 
 
 class TotalLengths(PhoneLengths):
@@ -229,31 +213,18 @@ class TotalLengths(PhoneLengths):
         super().__init__(device)
         self.phone_probe, self.patch, self.space = phone_probe, patch, space
 
-    def measured(
-        self,
-        tokens: TokenBatch,
-        prompt: VoicePrompt,
-        speed: Tensor,
-        sentences: Sequence[Phones],
-        voices: Sequence[Voice],
-    ) -> Request:
+    def measured(self, rows: Rows) -> Request:
         """The request with a total length per sentence but no duration of any phone."""
-        pace = frames_per_phone(self.phone_probe, prompt)
-        total = total_frames(tokens, pace, sentence_speeds(sentences, speed), self.patch)
+        pace = frames_per_phone(self.phone_probe, rows.prompt)
+        speeds = sentence_speeds(rows.sentences, rows.speed)
+        total = total_frames(rows.tokens, pace, speeds, self.patch)
         total = self.space.retimed(total[:, None], torch.ones_like(total[:, None]))
-        return Request(tokens, prompt, frames=total[:, 0])
+        return Request(rows.tokens, rows.prompt, frames=total[:, 0])
 
 
 class PointerLengths(PhoneLengths):
     """No lengths but a pace, for generators whose pointer finds durations without a model."""
 
-    def measured(
-        self,
-        tokens: TokenBatch,
-        prompt: VoicePrompt,
-        speed: Tensor,
-        sentences: Sequence[Phones],
-        voices: Sequence[Voice],
-    ) -> Request:
+    def measured(self, rows: Rows) -> Request:
         """The request with the pace of each sentence."""
-        return Request(tokens, prompt, pace=sentence_speeds(sentences, speed))
+        return Request(rows.tokens, rows.prompt, pace=sentence_speeds(rows.sentences, rows.speed))
