@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from tts.registry import load_module
@@ -16,11 +17,13 @@ from tts_codecs.checkpoint import (
     WEIGHTS,
     average_weights,
     load_weights,
+    pack_weights,
     read_config,
     read_weights,
     save_checkpoint,
     share_weights,
 )
+from tts_codecs.download import file_sha256
 from tts_codecs.errors import CheckpointError, UsageError
 
 
@@ -275,3 +278,59 @@ def test_runs_of_one_strategy_average_whatever_rows_they_learned_from(tmp_path: 
     assert read_config(tmp_path / "d")["arguments"]["strategy"] == strategies["b"]
     with pytest.raises(CheckpointError, match="not weights of the same network"):
         average_weights(tmp_path / "a", tmp_path / "c", 0.5, tmp_path / "e")
+
+
+def test_packed_weights_are_near_and_half_the_size(tmp_path: Path) -> None:
+    """Whatever the size of a row: rows of zeros, of tiny and of large numbers."""
+    module = nn.ModuleDict(
+        {"linear": nn.Linear(96, 64), "conv": nn.Conv1d(32, 48, 5), "norm": nn.LayerNorm(500)}
+    )
+    with torch.no_grad():
+        weight = module["linear"].weight
+        weight[0], weight[1], weight[2] = 0, weight[1] * 1e-4, weight[2] * 1e3
+    save_checkpoint(tmp_path / "a", module, "small", {}, step=3)
+    pack_weights(tmp_path / "a", tmp_path / "b")
+    before, after = read_weights(tmp_path / "a"), read_weights(tmp_path / "b")
+    assert before.keys() == after.keys()
+    for name, value in before.items():
+        assert after[name].dtype == value.dtype and after[name].shape == value.shape
+        if value.dim() < 2:
+            assert torch.equal(after[name], value)
+            continue
+        rows, found = value.float().flatten(1), after[name].float().flatten(1)
+        step = rows.abs().amax(1, keepdim=True) / 127
+        assert ((found - rows).abs() <= 0.5 * step + 2e-3 * rows.abs() + 1e-7).all()
+        assert not torch.equal(found, rows)
+    sizes = [(tmp_path / each / WEIGHTS).stat().st_size for each in "ab"]
+    assert sizes[1] < 0.65 * sizes[0]
+    assert read_config(tmp_path / "b")["step"] == 3
+    pack_weights(tmp_path / "b", tmp_path / "c")  # again: what is on the grid stays there
+    for name, value in read_weights(tmp_path / "c").items():
+        torch.testing.assert_close(value, after[name], rtol=2e-3, atol=1e-7)
+
+
+def test_a_packed_checkpoint_keeps_its_base(tmp_path: Path) -> None:
+    first, second = nn.Linear(90, 60), nn.Linear(90, 60)
+    for name, other in (("a", first), ("b", second)):
+        both = nn.ModuleDict({"shared": nn.Linear(90, 60), "own": other})
+        nn.init.ones_(both["shared"].weight)
+        nn.init.ones_(both["shared"].bias)
+        save_checkpoint(tmp_path / name, both, "small", {})
+    share_weights([tmp_path / "a", tmp_path / "b"], tmp_path / "base")
+    pack_weights(tmp_path / "a", tmp_path / "c")
+    assert read_config(tmp_path / "c")["base"]["folder"] == "base"
+    found = read_weights(tmp_path / "c")
+    assert torch.equal(found["shared.weight"], torch.ones(60, 90, dtype=torch.float16))
+    torch.testing.assert_close(found["own.weight"].float(), first.weight, rtol=0, atol=1e-3)
+
+
+def test_scales_of_another_tensor_are_damage(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "a", nn.Linear(90, 60), "small", {})
+    pack_weights(tmp_path / "a", tmp_path / "b")
+    state = load_file(tmp_path / "b" / WEIGHTS)
+    for wrong in (state["weight.row_scale"][:5], torch.ones(60, 2)):
+        save_file({**state, "weight.row_scale": wrong}, tmp_path / "b" / WEIGHTS)
+        config = {**read_config(tmp_path / "b"), "sha256": file_sha256(tmp_path / "b" / WEIGHTS)}
+        (tmp_path / "b" / CONFIG).write_text(yaml.safe_dump(config))
+        with pytest.raises(CheckpointError, match="scales"):
+            read_weights(tmp_path / "b")

@@ -38,6 +38,7 @@ Parts, each in a package: quantizers/, vocoder/, nn/ (layers, encoders, decoders
 Checkpoints and configuration:
 
     checkpoint.py         folders of checkpoints: config, weights, checksums
+    packed.py             matrices of checkpoints in 8 bits
     construction.py       a bound on the size of networks that a config describes
     renamed.py            former names of weights and arguments
     parts.py, ranges.py, plain_yaml.py

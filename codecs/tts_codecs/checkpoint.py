@@ -4,7 +4,8 @@ config.yaml contains the architecture (`kind`), its `arguments` and the SHA-256 
 that an edited or truncated file is refused before anything is computed. Pickle is never used.
 
 Models with common frozen parts can share them: `base` in config.yaml names a sibling folder with
-the tensors that are missing here, and its checksum (`share_weights`).
+the tensors that are missing here, and its checksum (`share_weights`). Matrices may be stored in 8
+bits (`pack_weights`).
 """
 
 import os
@@ -22,6 +23,7 @@ from torch import nn
 
 from tts_codecs.download import check_sha256, file_sha256
 from tts_codecs.errors import CheckpointError, UsageError
+from tts_codecs.packed import pack, unpack
 from tts_codecs.plain_yaml import read_yaml
 from tts_codecs.renamed import current_names
 
@@ -127,7 +129,7 @@ def _read_weights(folder: Path) -> dict[str, torch.Tensor]:
     for name, value in state.items():
         if value.dtype not in _TYPES:  # a dtype with which PyTorch cannot compute
             raise CheckpointError(f"{path} is damaged: {name!r} is of {value.dtype}")
-    return state
+    return unpack(state)
 
 
 def read_weights(folder: str | Path) -> dict[str, torch.Tensor]:
@@ -254,6 +256,16 @@ def average_weights(first: str | Path, second: str | Path, weight: float, out: s
         for k, v in b.items()
     }
     _write_weights(Path(out), mixed, {k: v for k, v in config.items() if k != "base"})
+
+
+def pack_weights(folder: str | Path, out: str | Path) -> None:
+    """Write a checkpoint with its matrices in 8 bits (tts_codecs.packed). What it shares with a
+    base stays there, so that `out` has to lie in the same folder.
+
+    Raises:
+        CheckpointError: damaged weights, or the checkpoint cannot be written.
+    """
+    _write_weights(Path(out), pack(_read_weights(Path(folder))), read_config(folder))
 
 
 def load_weights(folder: str | Path, module: nn.Module, partial: bool = False) -> list[str]:
