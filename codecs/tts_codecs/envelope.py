@@ -74,9 +74,15 @@ def mel_envelope(wav: Tensor, f0: Tensor, config: MelConfig | None = None) -> Te
     config = config or MelConfig()
     power = frame_signal(wav, config).abs().square()  # [B, T, bins]
     before = torch.cat([f0[:, :1], f0[:, :-1]], 1)
+    return envelope_of_power(power, before, f0, config)
+
+
+def envelope_of_power(power: Tensor, before: Tensor, f0: Tensor, config: MelConfig) -> Tensor:
+    """Normalised log-mel [B, T, n_mels] of power spectra [B, T, bins] after pitch-adaptive
+    smoothing, given the F0 [B, T] in Hz at the beginning (`before`) and end of each frame."""
     centre = torch.where((before > 0) & (f0 > 0), (before + f0) / 2, torch.maximum(before, f0))
     width = torch.where(centre > 0, centre, torch.full_like(centre, _UNVOICED_WIDTH))
-    bank, _ = basis(config, str(wav.device))
+    bank, _ = basis(config, str(power.device))
     # In blocks: smoothing needs some ten times the memory of its result.
     blocks = zip(power.split(_BLOCK, 1), width.split(_BLOCK, 1), strict=True)
     mel = torch.cat([_smoothed(part, over, config).sqrt() @ bank for part, over in blocks], 1)
@@ -126,6 +132,25 @@ def pack_pitch(f0: Tensor) -> Tensor:
     bridged = torch.where(has_left & has_right, line, torch.where(has_left, a, b))
     out[..., 0] = torch.where(has_left | has_right, bridged, torch.zeros_like(bridged))
     return out
+
+
+def held_pitch(f0: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
+    """Convert F0 [B, T] in Hz (0 = unvoiced) to log-pitch and voicing [B, T, 2] in a stream.
+
+    Unlike that of `pack_pitch`, the log-pitch of unvoiced frames is that of the last voiced frame,
+    so that no later frames are needed.
+
+    Args:
+        last: [B] log-pitch of the last voiced frame so far; 0 before the first.
+
+    Returns:
+        [B, T, 2], and `last` for the frames that follow.
+    """
+    voiced = f0 > 0
+    height = (f0.clamp_min(1.0) / _CENTRE_HZ).log2() / _OCTAVES
+    index = torch.arange(1, f0.shape[1] + 1, device=f0.device) * voiced
+    held = torch.cat([last.unsqueeze(1).to(height), height], 1).gather(1, index.cummax(1).values)
+    return torch.stack([held, voiced.to(f0.dtype) * 2 - 1], -1), held[:, -1]
 
 
 def unpack_pitch(extra: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ Frame t is centred at sample (t + 1/2) * hop, so that N samples give exactly N /
 vocoder returns hop samples per frame.
 """
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -45,6 +46,51 @@ class MelConfig:
     def frame_rate(self) -> float:
         """Frames per second."""
         return self.sample_rate / self.hop
+
+
+def full_band(rate: int) -> MelConfig:
+    """The analysis at a sample rate that continues the bands of the default one to the Nyquist
+    frequency, in the same windows, frames and steps of the mel scale.
+
+    The normalised bands that both have are equal, up to the filter that resamples a waveform. At
+    24 kHz there are 90 bands, 10 of them above 8 kHz.
+
+    Raises:
+        CodecError: the rate is below that of the default analysis, or windows and frames are not
+            whole numbers of samples.
+    """
+    base = MelConfig()
+    ratio = rate / base.sample_rate
+    n_fft, hop = round(base.n_fft * ratio), round(base.hop * ratio)
+    if rate < base.sample_rate or n_fft != base.n_fft * ratio or hop != base.hop * ratio:
+        raise CodecError(
+            f"mel of all bands: a rate is at least {base.sample_rate} Hz, with frames and windows "
+            f"of whole samples, not {rate}"
+        )
+    step = _hz_to_mel(base.f_max) / (base.n_mels + 1)
+    # The last band ends at the mel of number n_mels + 1; rounding must not lose one.
+    bands = int(_hz_to_mel(rate / 2) / step + 1e-6) - 1
+    level = math.log(ratio)  # a window has more samples, so magnitudes are larger
+    return MelConfig(
+        rate, n_fft, hop, bands, base.f_min,
+        round(_mel_to_hz((bands + 1) * step), 6),
+        base.floor * ratio, base.mean + level, base.std,
+    )  # fmt: skip
+
+
+# Slaney's mel scale, linear below 1 kHz and logarithmic above, as of `melscale_fbanks`.
+_LINEAR_HZ, _KNEE_HZ, _LOG_STEP = 200 / 3, 1000.0, math.log(6.4) / 27
+
+
+def _hz_to_mel(hertz: float) -> float:
+    if hertz < _KNEE_HZ:
+        return hertz / _LINEAR_HZ
+    return _KNEE_HZ / _LINEAR_HZ + math.log(hertz / _KNEE_HZ) / _LOG_STEP
+
+
+def _mel_to_hz(mel: float) -> float:
+    knee = _KNEE_HZ / _LINEAR_HZ
+    return mel * _LINEAR_HZ if mel < knee else _KNEE_HZ * math.exp((mel - knee) * _LOG_STEP)
 
 
 @lru_cache(maxsize=16)

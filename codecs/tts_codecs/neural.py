@@ -48,6 +48,7 @@ from tts_codecs.parts import build_part, check_spec
 from tts_codecs.quantizers import Quantizer, QuantizerOutput, build_quantizer
 from tts_codecs.ranges import wrong_number
 from tts_codecs.vocoder.decoder import SourceFilterDecoder
+from tts_codecs.vocoder.feature_parts import FeatureDecoder, FeatureEncoder
 
 ENCODERS: dict[str, Callable[..., WaveEncoder]] = {
     "seanet": SeanetEncoder,
@@ -55,12 +56,14 @@ ENCODERS: dict[str, Callable[..., WaveEncoder]] = {
     "mel": MelEncoder,
     "bands": BandsEncoder,
     "attended": AttendedEncoder,
+    "features": FeatureEncoder,
 }
 DECODERS: dict[str, Callable[..., WaveDecoder]] = {
     "seanet": SeanetDecoder,
     "spectrum": SpectrumDecoder,
     "freev": FreevDecoder,
     "source_filter": SourceFilterDecoder,
+    "features": FeatureDecoder,
 }
 
 

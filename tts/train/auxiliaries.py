@@ -5,6 +5,8 @@
       ctc: {weight: 12.0, codebooks: 1}     # sequence of phones (PAST, QDAC)
       invariance: {weight: 1.0}         # equal vectors for distorted and clean sound (SAR)
       speaker: {weight: 0.1}            # voice of the decoded sound (NanoCodec)
+      features: {weight: 2.0}           # features that the decoder makes (parts `features`)
+      recognizer: {weight: 1.0}         # what a phone recognizer hears in them
 
 The networks of these losses are trained together with the codec, but not exported.
 """
@@ -20,12 +22,15 @@ from torchaudio.functional import resample
 
 from tts.data.batch import Batch
 from tts.errors import CodecError, ConfigError
+from tts.losses.phone import PhoneProbe
 from tts.registry import load_module
 from tts.text.symbols import N_SYMBOLS
 from tts.voice.speaker import SAMPLE_RATE, SpeakerEncoder
+from tts_codecs.envelope import EXTRA
 from tts_codecs.neural import NeuralCodec
 from tts_codecs.parts import build_part
 from tts_codecs.quantizers import QuantizerOutput
+from tts_codecs.vocoder.feature_parts import FeatureDecoder, FeatureEncoder
 
 #: label of a frame without a phone, which losses leave out
 IGNORE_INDEX = -100
@@ -223,11 +228,70 @@ class SpeakerLoss(AuxiliaryLoss):
         return 1 - (self._embed(outputs.reconstruction) * target).sum(1).mean()
 
 
+class FeatureLoss(AuxiliaryLoss):
+    """Mean absolute error of the features that a decoder of the kind `features` makes on the way to
+    the waveform. It alone trains pitch and voicing, as pulses have no gradient.
+
+    Raises:
+        ConfigError: encoder and decoder are not of the kind `features`.
+    """
+
+    def __init__(self, codec: NeuralCodec, weight: float = 2.0):
+        super().__init__(weight)
+        if not isinstance(codec.encoder, FeatureEncoder) or not isinstance(
+            codec.decoder, FeatureDecoder
+        ):
+            raise ConfigError(
+                "auxiliaries: features and recognizer are for an encoder and a decoder of the kind "
+                "features"
+            )
+
+    def both(self, codec: NeuralCodec, outputs: CodecPass) -> tuple[Tensor, Tensor]:
+        """The features [B, T * patch, C] of the decoder, and those of the recording."""
+        encoder, decoder = cast(FeatureEncoder, codec.encoder), cast(FeatureDecoder, codec.decoder)
+        made = decoder.features(codec.from_code(outputs.quantized.quantized))
+        return made, encoder.features(outputs.batch["wav"])
+
+    def forward(self, codec: NeuralCodec, outputs: CodecPass) -> Tensor:
+        """Compute the loss, a scalar without its weight."""
+        made, real = self.both(codec, outputs)
+        return (made - real).abs().mean()
+
+
+class RecognizerLoss(FeatureLoss):
+    """Distance of these features in the hidden states of the phone recognizer
+    (tts.losses.phone.PhoneProbe.distance), which hears the bands below 8 kHz.
+
+    Args:
+        recognizer: checkpoint of the phone recognizer.
+    """
+
+    def __init__(
+        self, codec: NeuralCodec, weight: float = 1.0, recognizer: str = "phone_recognizer"
+    ):
+        super().__init__(codec, weight)
+        loaded = cast("PhoneProbe", load_module(recognizer, kind="phone_probe"))
+        # In a list it is no submodule, so that it is neither trained nor saved.
+        self._recognizer = [loaded.requires_grad_(False)]
+
+    def forward(self, codec: NeuralCodec, outputs: CodecPass) -> Tensor:
+        """Compute the loss, a scalar without its weight."""
+        recognizer = self._recognizer[0].to(outputs.vectors.device)
+        bands = recognizer.entry.in_features - EXTRA
+        made, real = (
+            torch.cat([each[..., :bands], each[..., -EXTRA:]], -1)
+            for each in self.both(codec, outputs)
+        )
+        return recognizer.distance(made, real, torch.ones_like(made[..., :1]))
+
+
 AUXILIARIES: dict[str, Callable[..., AuxiliaryLoss]] = {
     "phones": FramePhoneLoss,
     "ctc": CtcLoss,
     "invariance": InvarianceLoss,
     "speaker": SpeakerLoss,
+    "features": FeatureLoss,
+    "recognizer": RecognizerLoss,
 }
 
 

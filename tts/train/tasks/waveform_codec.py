@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -26,8 +26,12 @@ from tts.train.waveform_losses import WaveformLosses
 from tts_codecs.checkpoint import save_checkpoint
 from tts_codecs.mel import MelConfig, log_mel
 from tts_codecs.neural import build_codec
+from tts_codecs.spectral import SpectralAutoencoder
 from tts_codecs.vocoder.decoder import SourceFilterDecoder
+from tts_codecs.vocoder.feature_init import copy_autoencoder, copy_pitch, copy_vocoder
+from tts_codecs.vocoder.feature_parts import FeatureDecoder, FeatureEncoder
 from tts_codecs.vocoder.losses import LEAST_SAMPLES
+from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
 
 class CodecTask:
@@ -51,11 +55,13 @@ class CodecTask:
             than the corpus needs them, as what it hears of the corpus has no upper band.
         wide_share: share of the rows of a batch that come from it.
         vocoder: checkpoint of the vocoder with whose weights a decoder of the kind `source_filter`
-            begins.
+            or `features` begins.
+        autoencoder: checkpoint of a codec of features, such as `rvq`, with whose networks and
+            codebooks an encoder and a decoder of the kind `features` begin.
 
     Raises:
         ConfigError: parts do not fit together.
-        CheckpointError: `vocoder` is missing, damaged or of another kind.
+        CheckpointError: `vocoder` or `autoencoder` is missing, damaged or of another kind.
         DataError: no utterance is long enough, none is left by held_out, or `wide` is missing or
             damaged.
         UsageError: held_out names a speaker that is unknown.
@@ -94,6 +100,7 @@ class CodecTask:
         wide: str | None = None,
         wide_share: float = 0.5,
         vocoder: str | None = None,
+        autoencoder: str | None = None,
     ):
         if unknown := sorted(set(weights or {}) - set(self.WEIGHTS)):
             raise ConfigError(f"weights: {', '.join(unknown)}; known are {', '.join(self.WEIGHTS)}")
@@ -112,6 +119,7 @@ class CodecTask:
             )
         self.corpus = corpus
         self._begin_with(vocoder)
+        self._begin_as(autoencoder)
         recordings = None
         if wide is not None:
             seconds = frames * self.codec.hop / self.codec.rate
@@ -152,14 +160,39 @@ class CodecTask:
         loaded = load_part("options.vocoder", vocoder, "source_filter_vocoder", optional=False)
         if loaded is None:
             return
-        if not isinstance(self.codec.decoder, SourceFilterDecoder):
-            raise ConfigError("options.vocoder is for model.decoder of the kind source_filter")
+        decoder, encoder = self.codec.decoder, self.codec.encoder
+        if not isinstance(decoder, (SourceFilterDecoder, FeatureDecoder)):
+            raise ConfigError(
+                "options.vocoder is for model.decoder of the kind source_filter or features"
+            )
         try:
-            self.codec.decoder.vocoder.load_state_dict(loaded.state_dict())
-        except RuntimeError as error:
+            if isinstance(decoder, SourceFilterDecoder):
+                decoder.vocoder.load_state_dict(loaded.state_dict())
+                return
+            copy_vocoder(decoder, cast(SourceFilterVocoder, loaded))
+            if isinstance(encoder, FeatureEncoder):
+                copy_pitch(encoder.pitch, cast(SourceFilterVocoder, loaded))
+        except (RuntimeError, CodecError) as error:
             raise ConfigError(
                 f"options.vocoder: {vocoder} has other sizes than model.decoder.vocoder"
             ) from error
+
+    def _begin_as(self, autoencoder: str | None) -> None:
+        """Copy the networks and codebooks of a codec of features, if one is named."""
+        loaded = load_part("options.autoencoder", autoencoder, "spectral", optional=False)
+        if loaded is None:
+            return
+        encoder, decoder = self.codec.encoder, self.codec.decoder
+        if not isinstance(encoder, FeatureEncoder) or not isinstance(decoder, FeatureDecoder):
+            raise ConfigError(
+                "options.autoencoder is for model.encoder and model.decoder of the kind features"
+            )
+        try:
+            copy_autoencoder(
+                encoder, decoder, self.codec.quantizer, cast(SpectralAutoencoder, loaded)
+            )
+        except CodecError as error:
+            raise ConfigError(f"options.autoencoder: {error}") from error
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """Draw a batch; see WaveformBatches.draw."""
