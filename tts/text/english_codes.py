@@ -238,6 +238,11 @@ RAISED: tuple[Rule, ...] = (
 #: addresses and names of files, which are applied first
 ADDRESSES: tuple[Rule, ...] = (
     rule(r"(?<!\w)\.NET\b|(?<=ASP)\.NET\b", " dot net"),
+    # endings of names by themselves: "a .py file", "the .com boom"
+    rule(
+        rf"(?:^|(?<=[\s(\"'/]))\.((?!go\b)(?:{_FILE})|com|org|net|edu|gov|io|env|git\w+|bashrc)(?![\w@.]*\w)",
+        lambda m: "dot " + (spell(m[1]) if m[1] in _SPELLED_FILES else m[1]),
+    ),
     # paths of files
     rule(r"(?<![\w./:~<])/(?=[A-Za-z][\w.-]{0,40}/[\w.])", "slash "),
     rule(r"(?<![A-Za-z])([A-Z]):\\(?=\w)", r"\1 colon backslash "),

@@ -72,7 +72,8 @@ _SENTENCE_START = re.compile(
 )
 _NO_VOWEL = re.compile("[b-df-hj-np-tv-xz]+")
 _FINISH: tuple[Rule, ...] = (
-    rule(r'([!?,;:"—])(?:\s*\1)+', r"\1"),
+    rule(r"([!?,;:—])(?:\s*\1)+", r"\1"),
+    rule(r'"{2,}', '"'),  # with a space between them, one closes and another opens
     rule(r"[^\S\n]+", " "),
     rule(r" ?\n ?", "\n"),
 )
