@@ -31,8 +31,8 @@ def test_steps_are_told_as_they_are_taken() -> None:
         events = AdaptationQueue().events(model, model, "", 1.0, kept)
         return [json.loads(each.split(b"data: ")[1]) async for each in events]
 
-    first, *steps, last = asyncio.run(told())
-    assert first == {"state": "waiting", "before": 0}
+    first, second, *steps, last = asyncio.run(told())
+    assert first == {"state": "waiting", "before": 0} and second == {"state": "analysing"}
     assert [(each["done"], each["of"]) for each in steps] == [(1, 3), (2, 3), (3, 3)]
     assert last == {"id": "anna"}
 
@@ -67,7 +67,7 @@ def test_the_next_voice_waits_until_the_one_before_has_really_stopped() -> None:
         await asyncio.sleep(0.2)
         assert not coming.done(), "two voices were learned at once"
         go_on.set()
-        assert b"adapting" in await coming
+        assert b"analysing" in await coming and b"adapting" in await events.__anext__()
         await events.aclose()
 
     asyncio.run(main())

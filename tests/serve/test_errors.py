@@ -96,3 +96,28 @@ def test_a_stream_of_events_that_nobody_reads_ends_in_time(tts: TTS) -> None:
 
     asyncio.run(main())
     assert aborted == [True]
+
+
+def test_a_path_that_is_not_there_names_the_nearest(client: TestClient) -> None:
+    for path, near in (("/v1/audio/speach", "/v1/audio/speech"), ("/v1/model", "/v1/models")):
+        answer = client.post(path, json={"input": "Hello."})
+        message = answer.json()["error"]["message"]
+        assert answer.status_code == 404 and path in message and repr(near) in message
+    assert "/v1/audio/speech" in client.get("/").json()["error"]["message"]
+    wrong = client.get("/v1/audio/speech").json()["error"]["message"]
+    assert "takes POST" in wrong and "not GET" in wrong
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"", "it is empty"),
+        (b'{"input": "Hello.",}', "line 1, column"),
+        (b'{"input":\n Hello}', "line 2, column 2"),
+        (b"[" * 60_000, "not valid JSON"),
+        (b"\xff\xfe{}", "not valid JSON"),
+    ],
+)
+def test_a_body_that_is_not_json_is_told_where(client: TestClient, body: bytes, told: str) -> None:
+    answer = client.post("/v1/audio/speech", content=body)
+    assert answer.status_code == 400 and told in answer.json()["error"]["message"]

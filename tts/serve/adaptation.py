@@ -50,9 +50,9 @@ class AdaptationQueue:
         save: Callable[[Voice], dict[str, Any]],
         enhance: bool = True,
     ) -> AsyncIterator[bytes]:
-        """Train a voice and yield server-sent events: `state` (waiting, or the steps taken of all),
-        then either `voice`, with what `save` returns, or `error`. Closing the iterator stops the
-        training.
+        """Train a voice and yield server-sent events: `state` (waiting for others, analysing the
+        recording, or adapting, with the steps taken of all), then either `voice`, with what `save`
+        returns, or `error`. Closing the iterator stops the training.
 
         Args:
             model: model that is adapted.
@@ -97,6 +97,7 @@ class AdaptationQueue:
         try:
             yield _event("state", {"state": "waiting", "before": self._requests - 1})
             await self._lock.acquire()
+            send("state", state="analysing")
             work = loop.run_in_executor(None, train)
             # Not when the client leaves: the next training begins once this one has really ended.
             work.add_done_callback(lambda _: self._lock.release())

@@ -19,6 +19,7 @@ from tts.serve.endpoints import edit_router, info_router, speech_router, voice_r
 from tts.serve.errors import HTTPError, error_response
 from tts.serve.middleware import RequestGuard
 from tts.serve.settings import ServeSettings
+from tts_codecs.errors import nearest
 
 __all__ = ["ServeSettings", "create_app"]
 
@@ -89,9 +90,16 @@ def _add_error_handlers(app: FastAPI) -> None:
     async def report(_: Request, error: Exception) -> Response:
         return error_response(error)
 
-    async def report_http(_: Request, error: Exception) -> Response:
+    async def report_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return error_response(HTTPError(error.status_code, str(error.detail), error.headers))
+        message = str(error.detail)
+        path, method = request.scope["path"], request.method
+        if error.status_code == 404:
+            message = f"there is no {path[:80]!r} here{nearest(path, app.openapi()['paths'])}"
+        elif error.status_code == 405:
+            message = f"{path} takes {(error.headers or {}).get('Allow', 'another method')}, "
+            message += f"not {method}"
+        return error_response(HTTPError(error.status_code, message, error.headers))
 
     async def report_invalid(_: Request, error: Exception) -> Response:
         return error_response(UsageError("the request is not valid"))

@@ -120,7 +120,7 @@ def parse_speech(body: bytes) -> ParsedRequest:
     try:
         values = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise UsageError("the body is not valid JSON") from error
+        raise UsageError(f"the body is not valid JSON{_wrong_json(error)}") from error
     if not isinstance(values, dict):
         return ParsedRequest(parse(SpeechRequest, values, "request"))
     given = {
@@ -137,6 +137,15 @@ def parse_speech(body: bytes) -> ParsedRequest:
         if fields["speed"] != speed:
             changed = (f"speed={fields['speed']:g}",)
     return ParsedRequest(parse(SpeechRequest, fields, "request"), ignored, changed)
+
+
+def _wrong_json(error: Exception) -> str:
+    """Return where a body stops to be JSON, and what is expected there, as far as it is known."""
+    if not isinstance(error, json.JSONDecodeError):
+        return ""
+    if not error.doc.strip():
+        return ': it is empty, where {"input": "Hello."} is the least'
+    return f": {error.msg[0].lower()}{error.msg[1:]} in line {error.lineno}, column {error.colno}"
 
 
 def _speed_in_range(speed: float) -> float:
