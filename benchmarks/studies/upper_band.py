@@ -1,17 +1,22 @@
-"""What a vocoder makes of the band that its mel does not hold, beside recordings at 24 kHz.
+"""What a vocoder makes of the band that its mel does not hold, and a codec of the whole, beside
+recordings at 24 kHz.
 
 python -m benchmarks.studies.upper_band RECORDINGS.tsv --vocoder vocoder_24k vocoder
+python -m benchmarks.studies.upper_band RECORDINGS.tsv --codec rvq runs/codec_24k/export
 
 The table names recordings in its first column, relative to itself. Each is analysed at the mel's
-rate and spoken again. Told is the log-spectral distance in dB, the root of the mean squared
-difference of log power spectra (2048 points, hop 512) in a band, averaged over the frames that are
-less than 40 dB below the loudest; two independent noises of equal power have 7.9 dB. And the time
-of the vocoder alone, as a share of the first one's.
+rate and spoken again, or coded and decoded at the rate of the codec. Told is the log-spectral
+distance in dB, the root of the mean squared difference of log power spectra (2048 points, hop 512)
+in a band, averaged over the frames that are less than 40 dB below the loudest; two independent
+noises of equal power have 7.9 dB. And the time of the vocoder or the decoder alone, as a share of
+the first one's.
 """
 
 import argparse
 import csv
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -20,8 +25,10 @@ import soundfile
 import torch
 from torch import Tensor
 
+import tts_codecs
 from tts.audio.resample import resample
 from tts.registry import load_module
+from tts_codecs.base import Codec
 from tts_codecs.envelope import envelope_part, source_part, unpack_pitch
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
@@ -52,27 +59,45 @@ def spoken(vocoder: SourceFilterVocoder, wav: np.ndarray) -> tuple[np.ndarray, f
     return resample(made[0].numpy(), vocoder.sample_rate, RATE), taken
 
 
+@torch.inference_mode()
+def decoded(codec: Codec, wav: np.ndarray) -> tuple[np.ndarray, float]:
+    """[N] at 24 kHz through a codec, again at 24 kHz, and the seconds that decoding took."""
+    rate = codec.info.sample_rate
+    encoded = codec.encode(torch.from_numpy(resample(wav, RATE, rate))[None, None])
+    begin = time.process_time()
+    made = codec.decode(encoded)
+    taken = time.process_time() - begin
+    return resample(made[0, 0].numpy(), rate, RATE), taken
+
+
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("table", type=Path)
-    parser.add_argument("--vocoder", nargs="+", default=["vocoder", "vocoder_24k"])
+    parser.add_argument("--vocoder", nargs="+")
+    parser.add_argument("--codec", nargs="+", default=[])
     parser.add_argument("--limit", type=int, default=16)
     options = parser.parse_args()
     torch.set_num_threads(1)
     with options.table.open(encoding="utf-8") as lines:
         names = [row[0] for row in csv.reader(lines, delimiter="\t")][: options.limit]
-    print("| vocoder | 0 to 8 kHz | 8 to 10 kHz | 8 to 12 kHz | time |\n|---|---|---|---|---|")
-    first = 0.0
-    for name in options.vocoder:
+    vocoders = options.vocoder or ([] if options.codec else ["vocoder", "vocoder_24k"])
+    contestants: list[tuple[str, Callable[[np.ndarray], tuple[np.ndarray, float]]]] = []
+    for name in vocoders:
         vocoder = cast(SourceFilterVocoder, load_module(name))
+        contestants.append((name, partial(spoken, vocoder)))
+    for name in options.codec:
+        contestants.append((name, partial(decoded, tts_codecs.load(name))))
+    print("| | 0 to 8 kHz | 8 to 10 kHz | 8 to 12 kHz | time |\n|---|---|---|---|---|")
+    first = 0.0
+    for name, through in contestants:
         found, total = [], 0.0
         for path in names:
             real, rate = soundfile.read(options.table.parent / path, dtype="float32")
             if rate != RATE:
                 raise SystemExit(f"{path} has {rate} Hz, not {RATE}")
-            made, _ = spoken(vocoder, real)
-            made, taken = spoken(vocoder, real)  # the first run lays out weights
+            made, _ = through(real)
+            made, taken = through(real)  # the first run lays out weights
             total += taken
             pair = [torch.from_numpy(each[: min(len(made), len(real))]) for each in (real, made)]
             found.append([distance(*pair, *b) for b in ((10, 8000), (8000, 10000), (8000, 12000))])
