@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from tests.helpers.audio import decoded_here, talk, write
+from tests.helpers.audio import RATE, decoded_here, talk, write
 from tts.audio import decode as decode_module
 from tts.audio import reference as reference_module
 from tts.audio.reference import load_reference
@@ -107,6 +107,22 @@ def test_long_recordings_are_trimmed_with_a_message(tmp_path: Path) -> None:
     assert any("only the first 60 s" in line for line in voice.warnings)
     again = load_reference(talk(61.5))
     assert again.warnings and 59.0 < again.seconds <= 60.0
+
+
+@pytest.mark.parametrize("tail", ["silence", "noise of a room", "silence, then speech"])
+@pytest.mark.parametrize("suffix", ["flac", "mp3"])
+def test_silence_beyond_the_limit_is_no_reason_for_a_message(
+    tmp_path: Path, suffix: str, tail: str
+) -> None:
+    rest = np.zeros(70 * RATE)
+    if tail == "noise of a room":
+        rest += np.random.default_rng(0).normal(0, 1e-3, rest.shape)
+    if tail == "silence, then speech":
+        rest = np.concatenate([rest, talk(3)])
+    voice = load_reference(write(tmp_path / f"tail.{suffix}", np.concatenate([talk(5), rest])))
+    warned = any("only the first 60 s" in line for line in voice.warnings)
+    assert warned == (tail == "silence, then speech"), voice.warnings
+    assert voice.seconds_in == pytest.approx(5 + rest.size / RATE, abs=0.2)
 
 
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "opus", "mp3", "aiff"])

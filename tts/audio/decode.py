@@ -18,7 +18,7 @@ from tts.audio.channels import Mixer
 from tts.audio.containers import ContainerSource, container_of
 from tts.audio.files import CallbackFile
 from tts.audio.headers import with_true_size
-from tts.audio.level import FRAME_SECONDS, SILENCE_DBFS
+from tts.audio.level import first_sound
 from tts.audio.sandbox import Decoded, decode_apart
 from tts.audio.sniff import SNIFF_BYTES, seems_to_be
 from tts.errors import AudioError
@@ -259,7 +259,7 @@ def decode_source(
         warnings.append(f"{name}: begins with {skipped:.0f} s without speech, which are left out")
     if entire and not taken.ended:
         raise AudioError(f"{name}: {too_long(None, max_seconds)}: cut it")
-    if not taken.ended:
+    if not (taken.ended or taken.quiet):
         length = "too long" if frames is None else f"{seconds:.1f} s long"
         which = f"the first {max_seconds:g} s" + (" of sound" if skipped else "")
         warnings.append(f"{name}: {length}; only {which} are used")
@@ -277,13 +277,14 @@ def too_long(seconds: float | None, most: float) -> str:
 
 class _Taken(NamedTuple):
     """Decoded samples [N], frames skipped before them, frames read in all, whether the recording
-    ended there, and a description of damage."""
+    ended there, a description of damage, and whether only silence follows."""
 
     samples: NDArray[np.float32]
     skipped: int
     read: int
     ended: bool
     damage: str = ""
+    quiet: bool = False
 
 
 def _take(source: Source, wanted: int, name: str, look: bool) -> _Taken:
@@ -334,8 +335,9 @@ def _attempt(
             if found:
                 # Only another block shows whether the recording goes on.
                 ended = ended or (not pending.size and _is_over(blocks))
-                return _Taken(out[:filled], skipped, read, ended, damage), None
-            begin = _first_sound(out[:filled], rate)
+                quiet = not ended and _is_quiet(pending, blocks, mixer, name, rate)
+                return _Taken(out[:filled], skipped, read, ended, damage, quiet), None
+            begin = first_sound(out[:filled], rate)
             over = ended or (not pending.size and source.frames == read)
             if over and (begin is not None or not skipped):
                 keep = begin or 0
@@ -361,35 +363,35 @@ def _is_over(blocks: Iterator[NDArray[np.float32]]) -> bool:
         return True
 
 
+def _is_quiet(
+    part: NDArray[np.float32],
+    blocks: Iterator[NDArray[np.float32]],
+    mixer: Mixer,
+    name: str,
+    rate: int,
+) -> bool:
+    """Whether there is no sound in `part` [n] and all further blocks, a second or more at a time,
+    up to the limit of work."""
+    left = MAX_DECODED_VALUES
+    while left > 0:
+        try:
+            block = next(blocks, None)
+        except AudioError:
+            block = None
+        if block is not None:
+            left -= block.size
+            part = np.concatenate([part, mixer(block, name)])
+        if block is None or len(part) >= rate:
+            if len(part) >= rate // 10 and first_sound(part, rate) is not None:
+                return False
+            part = part[:0]
+        if block is None:
+            return True
+    return False
+
+
 def _shift(out: NDArray[np.float32], drop: int, filled: int) -> None:
     """Move out[drop:filled] to the front, in pieces to save memory."""
     for at in range(drop, filled, BLOCK_VALUES):
         piece = out[at : min(at + BLOCK_VALUES, filled)].copy()
         out[at - drop : at - drop + len(piece)] = piece
-
-
-def _first_sound(samples: NDArray[np.float32], rate: int) -> int | None:
-    """Find the index shortly before the first sound in samples [N]; None for silence and for steady
-    noise, as of a room."""
-    size = max(1, round(rate * FRAME_SECONDS))
-    levels = []
-    step = size * max(1, BLOCK_VALUES // size)
-    for at in range(0, samples.size - size + 1, step):
-        part = samples[at : at + step]
-        frames = part[: part.size // size * size].reshape(-1, size)
-        levels.append(10.0 * np.log10(frames.var(axis=1, dtype=np.float64) + 1e-12))
-    if not levels:
-        return 0
-    level = np.concatenate(levels)
-    # The level of the loudest 0.3 s, since a click is shorter.
-    loud = float(np.sort(level)[-min(15, level.size)])
-    steady = loud - float(np.median(level)) < 6.0 and loud < SILENCE_DBFS / 2
-    if loud <= SILENCE_DBFS or steady:
-        return None
-    quiet = float(np.percentile(level, 10))
-    threshold = max(SILENCE_DBFS, loud - 35.0, min(quiet + 10.0, loud - 10.0))
-    active = (level > threshold).astype(np.float64)
-    # Seven of 25 frames have to be active, so that a click does not count as speech.
-    dense = np.convolve(active, np.ones(25), mode="same") >= 7
-    first = int(dense.argmax()) if dense.any() else 0
-    return max(0, (first - 15) * size)

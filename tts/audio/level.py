@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from tts.errors import AudioError
 
 __all__ = [
-    "FRAME_SECONDS", "SILENCE_DBFS", "TARGET_DBFS", "active_frames", "cut_at_pause", "frame_levels",
-    "normalize_level", "split_active", "trim_silence",
+    "FRAME_SECONDS", "SILENCE_DBFS", "TARGET_DBFS", "active_frames", "cut_at_pause", "first_sound",
+    "frame_levels", "normalize_level", "split_active", "trim_silence",
 ]  # fmt: skip
 
 Samples = NDArray[np.float32]
@@ -25,6 +25,7 @@ SILENCE_DBFS = -60.0
 TARGET_DBFS = -26.0
 _PEAK_LIMIT = 0.95
 _FLOOR_DBFS = -120.0
+_BLOCK = 1 << 16  # samples that are measured at once, to save memory
 
 
 def frame_levels(samples: Samples, sample_rate: int) -> NDArray[np.float64]:
@@ -124,3 +125,30 @@ def normalize_level(
     centred = samples.astype(np.float64) - samples.mean(dtype=np.float64)
     gain = min(10.0 ** ((target_dbfs - level) / 20.0), _PEAK_LIMIT / float(np.abs(centred).max()))
     return (centred * gain).astype(np.float32)
+
+
+def first_sound(samples: Samples, rate: int) -> int | None:
+    """Return the index shortly before the first sound in samples [N] at `rate` Hz; None for silence
+    and for steady noise, as of a room."""
+    size = max(1, round(rate * FRAME_SECONDS))
+    levels = []
+    step = size * max(1, _BLOCK // size)
+    for at in range(0, samples.size - size + 1, step):
+        part = samples[at : at + step]
+        frames = part[: part.size // size * size].reshape(-1, size)
+        levels.append(10.0 * np.log10(frames.var(axis=1, dtype=np.float64) + 1e-12))
+    if not levels:
+        return 0
+    level = np.concatenate(levels)
+    # The level of the loudest 0.3 s, since a click is shorter.
+    loud = float(np.sort(level)[-min(15, level.size)])
+    steady = loud - float(np.median(level)) < 6.0 and loud < SILENCE_DBFS / 2
+    if loud <= SILENCE_DBFS or steady:
+        return None
+    quiet = float(np.percentile(level, 10))
+    threshold = max(SILENCE_DBFS, loud - 35.0, min(quiet + 10.0, loud - 10.0))
+    active = (level > threshold).astype(np.float64)
+    # Seven of 25 frames have to be active, so that a click does not count as speech.
+    dense = np.convolve(active, np.ones(25), mode="same") >= 7
+    first = int(dense.argmax()) if dense.any() else 0
+    return max(0, (first - 15) * size)
