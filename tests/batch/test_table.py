@@ -85,7 +85,7 @@ def test_numbers_and_texts_of_json(tmp_path: Path) -> None:
         ("a.jsonl", "{\n", "line 1"),
         ("a.jsonl", "[1]\n", "line 1"),
         ("a.jsonl", '{"text": "x", "sped": 1}\n', "'speed'"),
-        ("a.txt", "x", "no column 'text'"),
+        ("a.txt", "x", "no column 'text' in its first line, which names the columns; there is: x"),
         ("a.wav", "x", ".csv"),
         ("none.csv", None, "none.csv"),
     ],

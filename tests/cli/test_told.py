@@ -75,7 +75,7 @@ def test_phones_that_are_none_are_told_once(
 def test_a_batch_tells_all_bad_rows_up_to_ten(
     tiny_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for bad in (2, 12):
+    for bad in (1, 2, 12):
         table = tmp_path / f"{bad}.csv"
         rows = [f"r{n},Hello.,nobody{n}" for n in range(bad)]
         table.write_text("\n".join(["id,text,voice", "good,Hello.,default", *rows]))
@@ -84,7 +84,8 @@ def test_a_batch_tells_all_bad_rows_up_to_ten(
         shown = [line for line in told if line.startswith("row ")]
         assert len(shown) == min(bad, 10)
         assert all(f"row r{n}: " in line and f"nobody{n}" in line for n, line in enumerate(shown))
-        assert told[-1].startswith(f"{bad} rows failed") and ("10 are" in told[-1]) == (bad > 10)
+        rows = "1 row" if bad == 1 else f"{bad} rows"
+        assert told[-1].startswith(f"{rows} failed") and ("10 are" in told[-1]) == (bad > 10)
 
 
 @pytest.mark.parametrize(
@@ -93,6 +94,8 @@ def test_a_batch_tells_all_bad_rows_up_to_ten(
         (["synthesize", "- one"], "goes after \"--\": tts synthesize -- '- one'"),
         (["phonemize", "-5"], 'goes after "--": tts phonemize -- -5'),
         (["continue", "x.wav", "-5 is cold"], "tts continue -- '-5 is cold'"),
+        (["help"], "there is: tts --help"),
+        (["version"], "there is: tts --version"),
         (["Hello there."], "No such command 'Hello there.'; to say a text: tts synthesize 'Hello"),
     ],
 )
@@ -111,3 +114,32 @@ def test_no_hint_about_texts_where_there_is_none(arguments: list[str], capfd: Ca
     assert run(arguments) == 2
     line = capfd.readouterr().err
     assert "goes after" not in line and "to say a text" not in line
+
+
+@pytest.mark.parametrize("command", ["synthesize", "phonemize"])
+@pytest.mark.parametrize("quiet", [False, True])
+def test_the_name_of_a_file_as_text_is_told(
+    command: str, quiet: bool, tiny_home: Path, tmp_path: Path, capfd: Captured
+) -> None:
+    book = tmp_path / "my book.txt"
+    book.write_text("Once upon a time.")
+    more = ["-o", str(tmp_path / "out.wav")] if command == "synthesize" else []
+    assert run([command, str(book), *more, *(["-q"] if quiet else [])]) == 0
+    told = f"--text-file {str(book)!r}" in capfd.readouterr().err
+    assert told != quiet
+    assert run([command, "my book.txt", *more]) == 0
+    assert "--text-file" not in capfd.readouterr().err, "there is no such file here"
+
+
+@pytest.mark.parametrize(
+    ("name", "near"), [("my voice", "my_voice"), ("Jörg", "Jorg"), ("-a", "a"), ("日本", "")]
+)
+def test_a_name_that_no_voice_may_have_tells_one_like_it(
+    name: str, near: str, tiny_home: Path, capfd: Captured
+) -> None:
+    source = str(tiny_home / "checkpoints" / "voices" / "default.safetensors")
+    assert run(["voices", "import", "--", source, name]) == 2
+    line = one_line(capfd, "a to z")
+    assert (f"such as {near!r}" in line) == bool(near) and ("such as" in line) == bool(near)
+    if near:
+        assert run(["voices", "import", source, near]) == 0

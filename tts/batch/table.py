@@ -193,7 +193,8 @@ def check_columns(
             column "text".
     """
     given = [str(column) for column in columns]
-    split = f" with the separator {SEPARATORS.get(separator, repr(separator))}" if separator else ""
+    known_mark = SEPARATORS.get(separator)
+    split = f" with the separator {known_mark}" if known_mark else ""
     for column, times in Counter(given).items():
         if times > 1:
             raise UsageError(f"{name}: the column {column!r} comes {times} times")
@@ -204,7 +205,7 @@ def check_columns(
             if known not in given and like >= _SIMILAR:
                 raise UsageError(f"{name}: unknown column {column!r}; did you mean {known!r}?")
     if need_text and "text" not in given:
-        there = ", ".join(given)
         raise UsageError(
-            f"{name}: no column 'text'{split}{nearest('text', given)}; there is: {there}"
+            f"{name}: no column 'text'{split} in its first line, which names the columns"
+            f"{nearest('text', given)}"
         )

@@ -133,7 +133,8 @@ def batch(
             for each in bad[:_SHOWN]:
                 say(f"row {each.id}: {each.error}")
             more = f", of which {_SHOWN} are told here" if len(bad) > _SHOWN else ""
-            say(f"{summary.failed} rows failed{more} (see {out / 'manifest.jsonl'})")
+            failed = "1 row" if summary.failed == 1 else f"{summary.failed} rows"
+            say(f"{failed} failed{more} (see {out / 'manifest.jsonl'})")
         raise typer.Exit(1)
 
 

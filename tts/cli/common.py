@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tts.facade import TTS
 
 MAX_CHARACTERS = 100_000
+LONG_RECORDING = 15  # seconds from which on a line tells that a voice is made of it
 TextFile = Annotated[
     str | None, typer.Option(metavar="PATH|-", help="Read the text (UTF-8) from a file or stdin.")
 ]
@@ -97,10 +98,11 @@ def show(line: str) -> None:
     stream.flush()
 
 
-def read_text(text: str | None, text_file: str | None) -> str:
+def read_text(text: str | None, text_file: str | None, quiet: bool = False) -> str:
     """Read the text of a request from an argument or a file.
 
-    Standard input is read for "-", and if neither is given and there is a pipe.
+    Standard input is read for "-", and if neither is given and there is a pipe. A warning tells if
+    the argument is the name of a file, unless `quiet`.
 
     Raises:
         UsageError: both or none are given, or the file cannot be read.
@@ -117,6 +119,8 @@ def read_text(text: str | None, text_file: str | None) -> str:
         text_file = "-"
     if text is None or text == "-":
         text = _file_text(text_file or "-")
+    elif len(text) < 256 and not quiet and os.path.isfile(text):
+        warn(f"{text!r} is said as it stands; to say what is in that file: --text-file {text!r}")
     return check_text(text)
 
 
@@ -268,13 +272,28 @@ def working(
 
 
 @contextlib.contextmanager
-def adapting(shown: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """Show the progress of an adaptation if wanted; yields None otherwise."""
-    if not shown:
+def making_voice(
+    references: "Sequence[Reference]", adapt: bool, quiet: bool = False
+) -> Iterator[Callable[[int, int], None] | None]:
+    """Show that a voice is made, which takes longer the longer its recordings are.
+
+    Yields:
+        what takes the progress of an adaptation; None without one, whose work has no steps: on a
+        terminal there is a line until it ends then, if there is much to read.
+    """
+    if adapt and not quiet:
+        with working("adapting", "step", False, leave=False) as (progress, _):
+            yield progress
+        return
+    seconds = sum(each.seconds for each in references)
+    if quiet or seconds < LONG_RECORDING or sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
-    with working("adapting", "step", False, leave=False) as (progress, _):
-        yield progress
+    from tqdm import tqdm
+
+    line = f"making a voice of {seconds:.0f} s of recordings"
+    with tqdm(desc=line, bar_format="{desc} ...", leave=False):
+        yield None
 
 
 @contextlib.contextmanager

@@ -102,7 +102,7 @@ def extend(
     tell_of_texts(context, quiet)
     values: dict[str, Any] = {"seed": seed, "speed": speed, "steps": steps, "language": language}
     texts = {} if said is None else {SAID: check_text(said, SAID)}
-    words = read_text(text, text_file)
+    words = read_text(text, text_file, quiet)
     synthesizer, heard = _loaded(recording, output, model, device, threads, values, text_file)
     _check_words(synthesizer, texts, language)
     edited = synthesizer.extend(heard, words, said, **values)

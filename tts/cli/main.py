@@ -152,6 +152,8 @@ def _hint(error: BaseException, arguments: Sequence[str]) -> str:
         text = shlex.quote(texts[0])
         return f'; a text that begins with "-" goes after "--": tts {arguments[0]} -- {text}'
     if kind == "UsageError" and "No such command" in str(error) and "mean" not in str(error):
+        if arguments[0] in ("help", "version"):
+            return f"; there is: tts --{arguments[0]}"
         if len(arguments) == 1 and not arguments[0].startswith("-"):
             return f"; to say a text: tts synthesize {shlex.quote(arguments[0])}"
     return ""

@@ -56,7 +56,7 @@ def phonemize(
     from tts.resources import model_config
     from tts.types import Options
 
-    words = read_text(text, text_file)
+    words = read_text(text, text_file, quiet)
     options = Options(language=language, markup=chosen_markup(markup, ssml, plain), emoji=emoji)
     options.check()
     config = load_model_config(model_config(model))

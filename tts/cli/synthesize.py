@@ -15,10 +15,10 @@ from tts.cli.common import (
     INT8_HELP,
     STRENGTH_HELP,
     TextFile,
-    adapting,
     check_strength,
     chosen_markup,
     load_model,
+    making_voice,
     quick_start,
     read_text,
     say,
@@ -247,7 +247,7 @@ def synthesize(
         check_apart([output, *beside], [*refs, path, text_file])
         kinds = [_timestamp_format(each) for each in timestamps or ()]
         check_distinct([output, *beside])
-        words = read_text(text, text_file)
+        words = read_text(text, text_file, quiet)
         config = load_model_config(model_config(model))
         if config.published is not None:
             published_model(config.published).check_fetched()
@@ -292,7 +292,8 @@ def synthesize(
     if kinds and not synthesizer.capabilities.word_times:
         raise UsageError(f"{config.name} does not know when its words are said: no --timestamps")
     source = references or str(path)
-    with adapting(adapt and not quiet) as progress, warnings_of_voice(references, quiet):
+    making = making_voice(references, adapt, quiet)
+    with making as progress, warnings_of_voice(references, quiet):
         chosen = synthesizer.voice(
             source, ref_text, adapt=adapt, strength=strength, progress=progress, enhance=enhance
         )

@@ -13,9 +13,9 @@ from tts.cli.common import (
     ADAPT_HELP,
     ENHANCE_HELP,
     STRENGTH_HELP,
-    adapting,
     check_strength,
     load_model,
+    making_voice,
     say,
     set_threads,
     show,
@@ -135,7 +135,7 @@ def add(
 
     from tts.facade import TTS
 
-    with adapting(adapt) as progress, warnings_of_voice(references):
+    with making_voice(references, adapt) as progress, warnings_of_voice(references):
         voice = TTS.of(config, "cpu").voice(
             references, ref_text, adapt=adapt, strength=strength, progress=progress, enhance=enhance
         )
@@ -278,7 +278,9 @@ def sample(
     if line := synthesizer.untuned(chosen):
         warn(line)
     with synthesizer.stream(text, chosen) as stream:
-        write_audio(output, (chunk.samples for chunk in stream), synthesizer.sample_rate)
+        rate = synthesizer.sample_rate
+        samples = write_audio(output, (chunk.samples for chunk in stream), rate)
+    say(f"{'standard output' if output == '-' else output}: {samples / rate:.2f} s of audio")
 
 
 @app.command()

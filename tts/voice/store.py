@@ -2,6 +2,7 @@
 
 import os
 import re
+import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,8 +110,11 @@ def new_voice_path(name: str, replace: bool = False) -> Path:
         OutputError: the folder cannot be made or written.
     """
     if not NAME.fullmatch(name):
+        plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+        near = re.sub(r"[^A-Za-z0-9-]+", "_", plain).strip("-_")[:64]
         raise UsageError(
-            f"voice name {name!r}: use 1 to 64 letters, digits, '_' and '-', not first"
+            f"voice name {name!r}: use 1 to 64 letters from a to z, digits, '_' and, not first, '-'"
+            + (f", such as {near!r}" if near else "")
         )
     known = stored_voices().get(name)
     if known is not None and known.shipped:
