@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 
 from tts.errors import UsageError
+from tts.resources import nearest
 from tts.serve.decode import MAX_BYTES
 from tts.serve.errors import HTTPError
 from tts.tuning.adaptation import parse_strength
@@ -39,7 +40,8 @@ async def parse_form(request: Request, usage: str) -> AsyncIterator[FormData]:
     try:
         form = await request.form(max_files=1, max_fields=_MAX_FIELDS, max_part_size=_MAX_PART)
     except (MultiPartException, HTTPException, UnicodeError, ValueError, KeyError) as error:
-        raise UsageError("the form cannot be read") from error
+        reason = getattr(error, "message", "") or getattr(error, "detail", "")
+        raise UsageError(f"the form cannot be read{f': {reason}' if reason else ''}") from error
     try:
         yield form
     finally:
@@ -56,7 +58,7 @@ def check_fields(form: FormData, known: Collection[str]) -> None:
     seen: set[str] = set()
     for name, _ in form.multi_items():
         if name not in known:
-            raise UsageError(f"unknown field {name[:40]!r} in the form")
+            raise UsageError(f"unknown field {name[:40]!r} in the form{nearest(name[:40], known)}")
         if name in seen:
             raise UsageError(f"the form has the field {name} more than once")
         seen.add(name)
