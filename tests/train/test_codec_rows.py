@@ -32,7 +32,8 @@ from tts.train.waveform_batches import WaveformBatches
 from tts_codecs.neural import NeuralCodec, build_codec
 from tts_codecs.quantizers import QuantizerOutput
 
-ROWS = sorted((configs() / "train").glob("codec_*.yaml"))
+# That of 24 kHz begins with other checkpoints: test_codec_features.py.
+ROWS = sorted({*(configs() / "train").glob("codec_*.yaml")} - {configs() / "train/codec_24k.yaml"})
 SMALLER = {
     "width": 8, "blocks": 1, "phase_blocks": 1, "channels": 2, "codebook_size": 16, "frames": 7,
     "num_codebooks": 4, "batch_size": 2, "adversarial_from": 1, "adversarial_batch": 1,

@@ -98,7 +98,8 @@ def test_shipped_rows_are_what_they_say() -> None:
         codec = tts_codecs.build_codec(**yaml.safe_load(path.read_text())["model"])
         rates[path.stem] = (codec.info.frame_rate, round(codec.info.bitrate or 0))
     assert rates == {
-        "codec_dmel": (40.0, 12800), "codec_encodec": (50.0, 6000), "codec_freev": (50.0, 0),
+        "codec_24k": (25.0, 2250), "codec_dmel": (40.0, 12800),
+        "codec_encodec": (50.0, 6000), "codec_freev": (50.0, 0),
         "codec_nanocodec": (12.5, 1946), "codec_past": (50.0, 4000), "codec_qdac": (25.0, 3000),
         "codec_sar": (50.0, 0), "codec_spectral_groups": (25.0, 1993), "codec_sq": (50.0, 0),
         "codec_vqvae": (25.0, 300),
