@@ -319,6 +319,9 @@ def test_a_packed_checkpoint_keeps_its_base(tmp_path: Path) -> None:
     share_weights([tmp_path / "a", tmp_path / "b"], tmp_path / "base")
     pack_weights(tmp_path / "a", tmp_path / "c")
     assert read_config(tmp_path / "c")["base"]["folder"] == "base"
+    with pytest.raises(UsageError, match="beside"):
+        pack_weights(tmp_path / "a", tmp_path / "elsewhere" / "c")
+    assert not (tmp_path / "elsewhere").exists()
     found = read_weights(tmp_path / "c")
     assert torch.equal(found["shared.weight"], torch.ones(60, 90, dtype=torch.float16))
     torch.testing.assert_close(found["own.weight"].float(), first.weight, rtol=0, atol=1e-3)

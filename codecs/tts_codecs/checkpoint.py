@@ -263,9 +263,13 @@ def pack_weights(folder: str | Path, out: str | Path) -> None:
     base stays there, so that `out` has to lie in the same folder.
 
     Raises:
+        UsageError: `out` lies elsewhere than the base.
         CheckpointError: damaged weights, or the checkpoint cannot be written.
     """
-    _write_weights(Path(out), pack(_read_weights(Path(folder))), read_config(folder))
+    config = read_config(folder)
+    if config.get("base") and Path(out).resolve().parent != Path(folder).resolve().parent:
+        raise UsageError(f"{out} must lie beside {folder}, whose base it shares")
+    _write_weights(Path(out), pack(_read_weights(Path(folder))), config)
 
 
 def load_weights(folder: str | Path, module: nn.Module, partial: bool = False) -> list[str]:

@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 import torchaudio
@@ -67,30 +68,33 @@ def full_band(rate: int) -> MelConfig:
             f"mel of all bands: a rate is at least {base.sample_rate} Hz, with frames and windows "
             f"of whole samples, not {rate}"
         )
-    step = _hz_to_mel(base.f_max) / (base.n_mels + 1)
+    step = float(hz_to_mel(base.f_max)) / (base.n_mels + 1)
     # The last band ends at the mel of number n_mels + 1; rounding must not lose one.
-    bands = int(_hz_to_mel(rate / 2) / step + 1e-6) - 1
+    bands = int(hz_to_mel(rate / 2) / step + 1e-6) - 1
     level = math.log(ratio)  # a window has more samples, so magnitudes are larger
     return MelConfig(
         rate, n_fft, hop, bands, base.f_min,
-        round(_mel_to_hz((bands + 1) * step), 6),
+        round(float(mel_to_hz((bands + 1) * step)), 6),
         base.floor * ratio, base.mean + level, base.std,
     )  # fmt: skip
 
 
-# Slaney's mel scale, linear below 1 kHz and logarithmic above, as of `melscale_fbanks`.
-_LINEAR_HZ, _KNEE_HZ, _LOG_STEP = 200 / 3, 1000.0, math.log(6.4) / 27
+# Slaney's mel scale, linear to 1 kHz and logarithmic above, as of `melscale_fbanks`.
+_LINEAR_HZ, _KNEE_HZ, _LOG_STEP = 200 / 3, 1000, np.log(6.4) / 27
 
 
-def _hz_to_mel(hertz: float) -> float:
-    if hertz < _KNEE_HZ:
-        return hertz / _LINEAR_HZ
-    return _KNEE_HZ / _LINEAR_HZ + math.log(hertz / _KNEE_HZ) / _LOG_STEP
+def hz_to_mel(hertz: np.ndarray | float) -> np.ndarray:
+    """Positions on the mel scale of frequencies in Hz."""
+    hertz = np.asarray(hertz, dtype=np.float64)
+    high = _KNEE_HZ / _LINEAR_HZ + np.log(np.maximum(hertz, 1e-3) / _KNEE_HZ) / _LOG_STEP
+    return np.where(hertz < _KNEE_HZ, hertz / _LINEAR_HZ, high)
 
 
-def _mel_to_hz(mel: float) -> float:
+def mel_to_hz(mel: np.ndarray | float) -> np.ndarray:
+    """Frequencies in Hz of positions on the mel scale."""
+    mel = np.asarray(mel, dtype=np.float64)
     knee = _KNEE_HZ / _LINEAR_HZ
-    return mel * _LINEAR_HZ if mel < knee else _KNEE_HZ * math.exp((mel - knee) * _LOG_STEP)
+    return np.where(mel < knee, mel * _LINEAR_HZ, _KNEE_HZ * np.exp((mel - knee) * _LOG_STEP))
 
 
 @lru_cache(maxsize=16)

@@ -84,6 +84,18 @@ def test_a_codec_begins_with_shipped_parts_and_learns_its_features(
     assert loaded.decode(loaded.encode(wav)).shape == (1, 1, 25 * 960)
 
 
+def test_losses_of_features_share_them(
+    corpus: Corpus, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = CodecTask(corpus, MODEL, **options)
+    decoder, calls = task.codec.decoder, []
+    assert isinstance(decoder, FeatureDecoder)
+    whole = decoder.features
+    monkeypatch.setattr(decoder, "features", lambda x: calls.append(1) or whole(x))
+    one_step(task)
+    assert len(calls) == 2  # one for each of its two steps
+
+
 def test_the_recognizer_hears_the_known_bands_alone(
     corpus: Corpus, options: dict[str, Any]
 ) -> None:

@@ -12,25 +12,16 @@ import torch
 import torchaudio
 
 from tts_codecs.envelope import EXTRA, envelope_part, shift_pitch
-from tts_codecs.mel import MelConfig
+from tts_codecs.mel import MelConfig, hz_to_mel, mel_to_hz
 
 #: factors on all frequencies; unwarped recordings have 1
 VTLP_FACTORS = (0.88, 0.94, 1.06, 1.13)
 
 
-def _to_mel(hertz: np.ndarray) -> np.ndarray:
-    # Slaney's scale: linear to 1 kHz, logarithmic above.
-    low = hertz / (200 / 3)
-    high = 15 + np.log(np.maximum(hertz, 1e-3) / 1000) / (np.log(6.4) / 27)
-    return np.where(hertz < 1000, low, high)
-
-
 @lru_cache(maxsize=16)
 def _centres(config: MelConfig) -> np.ndarray:
-    low, high = _to_mel(np.array([config.f_min, config.f_max]))
-    marks = np.linspace(low, high, config.n_mels + 2)[1:-1]
-    above = 1000 * np.exp((marks - 15) * np.log(6.4) / 27)
-    return np.where(marks < 15, marks * 200 / 3, above)
+    low, high = hz_to_mel(np.array([config.f_min, config.f_max]))
+    return mel_to_hz(np.linspace(low, high, config.n_mels + 2)[1:-1])
 
 
 def vtlp_matrix(factor: float, config: MelConfig | None = None) -> np.ndarray:

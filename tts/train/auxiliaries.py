@@ -12,7 +12,7 @@ The networks of these losses are trained together with the codec, but not export
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import torch
@@ -45,12 +45,14 @@ class CodecPass:
         reconstruction: [B, N] decoded waveform.
         vectors: [B, T, D] output of the encoder, before the quantizer.
         quantized: output of the quantizer.
+        features: of the decoder and of the recording, once an auxiliary loss has computed them.
     """
 
     batch: Batch
     reconstruction: Tensor
     vectors: Tensor
     quantized: QuantizerOutput
+    features: list[Tensor] = field(default_factory=list)
 
 
 class AuxiliaryLoss(nn.Module):
@@ -246,11 +248,14 @@ class FeatureLoss(AuxiliaryLoss):
                 "features"
             )
 
-    def both(self, codec: NeuralCodec, outputs: CodecPass) -> tuple[Tensor, Tensor]:
+    def both(self, codec: NeuralCodec, outputs: CodecPass) -> list[Tensor]:
         """The features [B, T * patch, C] of the decoder, and those of the recording."""
-        encoder, decoder = cast(FeatureEncoder, codec.encoder), cast(FeatureDecoder, codec.decoder)
-        made = decoder.features(codec.from_code(outputs.quantized.quantized))
-        return made, encoder.features(outputs.batch["wav"])
+        if not outputs.features:
+            decoder = cast(FeatureDecoder, codec.decoder)
+            outputs.features.append(decoder.features(codec.from_code(outputs.quantized.quantized)))
+            encoder = cast(FeatureEncoder, codec.encoder)
+            outputs.features.append(encoder.features(outputs.batch["wav"]))
+        return outputs.features
 
     def forward(self, codec: NeuralCodec, outputs: CodecPass) -> Tensor:
         """Compute the loss, a scalar without its weight."""

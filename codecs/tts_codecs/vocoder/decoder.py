@@ -13,6 +13,35 @@ from tts_codecs.parts import build_part
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
 
+def build_vocoder(
+    arguments: dict[str, Any] | None, rate: int, mel: MelConfig
+) -> SourceFilterVocoder:
+    """Build the vocoder of a decoder. Its pitch network is not trained, as pulses have no gradient.
+
+    Args:
+        arguments: of SourceFilterVocoder, with an `n_fft` of 40 ms by default.
+        rate: of the waveform in Hz; mel: analysis of what the vocoder decodes.
+
+    Raises:
+        CodecError: sizes that do not fit each other, or an unknown argument.
+    """
+    if not isinstance(arguments or {}, dict):
+        raise CodecError(f"vocoder of a decoder holds its arguments, not {arguments!r}")
+    sizes = {"n_fft": 2 * mel.hop * rate // mel.sample_rate, **(arguments or {})}
+    vocoder = build_part(
+        {"vocoder": SourceFilterVocoder}, {**sizes, "kind": "vocoder"}, "decoder",
+        sample_rate=rate, mel=mel,
+    )  # fmt: skip
+    vocoder.pitch.requires_grad_(False)
+    return cast(SourceFilterVocoder, vocoder)
+
+
+def early_samples(vocoder: SourceFilterVocoder, samples: int) -> int:
+    """How many of the `samples` by which a decoder of whole vectors is late come early from its
+    vocoder."""
+    return samples - (vocoder.look_ahead * vocoder.hop + vocoder.n_fft - vocoder.step)
+
+
 class SourceFilterDecoder(WaveDecoder):
     """Decoder of vectors that consist of `patch` frames of the vocoder's normalised log-mel, 50
     frames a second (tts_codecs.vocoder.source_filter).
@@ -41,17 +70,8 @@ class SourceFilterDecoder(WaveDecoder):
         vocoder: dict[str, Any] | None = None,
     ):
         super().__init__()
-        if not isinstance(vocoder or {}, dict):
-            raise CodecError(f"vocoder of a decoder holds its arguments, not {vocoder!r}")
         mel = MelConfig()
-        sizes = {"n_fft": 2 * mel.hop * rate // mel.sample_rate, **(vocoder or {})}
-        self.vocoder = cast(
-            SourceFilterVocoder,
-            build_part(
-                {"vocoder": SourceFilterVocoder}, {**sizes, "kind": "vocoder"}, "decoder",
-                sample_rate=rate,
-            ),
-        )  # fmt: skip
+        self.vocoder = build_vocoder(vocoder, rate, mel)
         self.patch, self.hop = patch, hop
         if hop != patch * self.vocoder.hop or dim != patch * mel.n_mels:
             raise CodecError(
@@ -59,10 +79,7 @@ class SourceFilterDecoder(WaveDecoder):
                 f"{patch * self.vocoder.hop} and dim {patch * mel.n_mels}, not {hop} and {dim}"
             )
         self.look_ahead = -(-self.vocoder.total_look_ahead // patch)
-        self.vocoder.pitch.requires_grad_(False)
-        # The vocoder delays its samples by less than whole vectors.
-        delay = self.vocoder.look_ahead * self.vocoder.hop + self.vocoder.n_fft - self.vocoder.step
-        self.early = self.look_ahead * hop - delay
+        self.early = early_samples(self.vocoder, self.look_ahead * hop)
 
     def initial(self, batch: int, like: Tensor) -> States:
         """States before the first vector: samples that are held back, and the vocoder's."""

@@ -9,7 +9,7 @@ one.
 """
 
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -27,9 +27,8 @@ from tts_codecs.errors import CodecError
 from tts_codecs.mel import MelConfig, basis, full_band
 from tts_codecs.nn.causal import CachedLinear, CausalStack, steadily
 from tts_codecs.nn.waveform import States, WaveDecoder, WaveEncoder
-from tts_codecs.parts import build_part
+from tts_codecs.vocoder.decoder import build_vocoder, early_samples
 from tts_codecs.vocoder.pitch import PitchNet
-from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
 #: later frames that the pitch network sees, as in the vocoder
 _PITCH_LOOK_AHEAD = 2
@@ -178,30 +177,16 @@ class FeatureDecoder(WaveDecoder):
         vocoder: dict[str, Any] | None = None,
     ):
         super().__init__()
-        if not isinstance(vocoder or {}, dict):
-            raise CodecError(f"vocoder of a decoder holds its arguments, not {vocoder!r}")
         mel = full_band(rate)
         _check_hop("decoder features", hop, patch, mel)
-        self.vocoder = cast(
-            SourceFilterVocoder,
-            build_part(
-                {"vocoder": SourceFilterVocoder},
-                {"n_fft": 2 * mel.hop, **(vocoder or {}), "kind": "vocoder"},
-                "decoder",
-                sample_rate=rate,
-                mel=mel,
-            ),
-        )
-        self.vocoder.pitch.requires_grad_(False)
+        self.vocoder = build_vocoder(vocoder, rate, mel)
         self.patch, self.hop, self.channels = patch, hop, mel.n_mels + EXTRA
         self.stack = CausalStack(dim, width, 3 * width, blocks, 7, look_ahead)
         self.to_features = CachedLinear(width, self.channels * patch)
         self.stack_ahead = look_ahead
         vocoder_ahead = -(-self.vocoder.total_look_ahead // patch)
         self.look_ahead = look_ahead + vocoder_ahead
-        # The vocoder delays its samples by less than whole vectors.
-        delay = self.vocoder.look_ahead * self.vocoder.hop + self.vocoder.n_fft - self.vocoder.step
-        self.early = vocoder_ahead * hop - delay
+        self.early = early_samples(self.vocoder, vocoder_ahead * hop)
 
     def initial(self, batch: int, like: Tensor) -> States:
         """States before the first vector: samples that are held back, the network's and the
