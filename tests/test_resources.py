@@ -6,10 +6,12 @@ import pytest
 
 from tts.catalog import models
 from tts.config import load_model_config
-from tts.errors import CheckpointError, UsageError
+from tts.errors import CheckpointError, ConfigError, UsageError
 from tts.registry import load_module
-from tts.resources import checkpoint_folder, checkpoints, model_config
+from tts.resources import checkpoint_folder, checkpoints, configs, model_config
 from tts.systems import PARTS
+from tts.train.config import load_run
+from tts.train.recipe import load_recipe
 
 
 @pytest.fixture
@@ -73,3 +75,20 @@ def test_the_folder_of_a_training_names_its_model(
         assert repr(str(Path(given) / "export")) in str(told.value)
     assert model_config("mine/export") == Path("mine/export/model.yaml")
     assert model_config("default").is_relative_to(tiny_home)
+
+
+@pytest.mark.parametrize("kind", ["train", "systems", "recipes"])
+def test_a_shipped_config_outside_of_a_checkout_tells_its_name(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shipped = sorted((configs() / kind).glob("*.yaml"))
+    assert shipped
+    read = {"train": load_run, "systems": load_run, "recipes": load_recipe}[kind]
+    for path in shipped:
+        with pytest.raises(ConfigError, match=f"goes by its name: {path.stem}$"):
+            read(f"configs/{kind}/{path.name}")
+    with pytest.raises(ConfigError, match="cannot read configs/.*/none.yaml"):
+        read(f"configs/{kind}/none.yaml")
+    if kind != "recipes":
+        assert load_run(shipped[0].stem).folder == shipped[0].parent

@@ -151,13 +151,18 @@ def model_names() -> list[str]:
 
 
 def moved(path: str | os.PathLike[str]) -> str:
-    """Where a file of configs/ is now, for an error about one that is not there; "" if it did not
-    move."""
+    """Where a file of configs/ is now, or by which name it goes outside of a checkout, for an error
+    about one that is not there; "" for other paths."""
     old = Path(path)
-    place = MOVED.get(f"{old.parent.name}/{old.stem}")
-    if place is None or old.parent.parent.name != "configs":
+    if old.parent.parent.name != "configs":
         return ""
-    return f"{path} has moved: it is configs/{place}.yaml now"
+    place = MOVED.get(f"{old.parent.name}/{old.stem}")
+    if place is not None:
+        return f"{path} has moved: it is configs/{place}.yaml now"
+    kinds = ("train", "recipes", *MODELS)
+    if old.parent.name in kinds and os.path.isfile(configs() / old.parent.name / old.name):
+        return f"no {path} in this folder; the shipped one goes by its name: {old.stem}"
+    return ""
 
 
 def model_config(name: str) -> Path:
