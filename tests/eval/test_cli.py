@@ -25,6 +25,17 @@ def cases(tmp_path: Path, tiny_home: Path, monkeypatch: pytest.MonkeyPatch) -> P
     return path
 
 
+def test_without_a_terminal_lines_tell_how_far_it_is(
+    cases: Path, tmp_path: Path, capfd: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = iter(range(0, 10**9, 20))
+    monkeypatch.setattr("tts.progress.time.monotonic", lambda: next(seconds))
+    arguments = ["--cases", str(cases), "--model", "default", "--plots", "0"]
+    assert run(["eval", *arguments, "-o", str(tmp_path / "out"), "--device", "cpu"]) == 0
+    told = capfd.readouterr().err
+    assert "default: 1 of 2 items after" in told and "\r" not in told
+
+
 def test_voices_are_made_once_and_before_they_are_needed(
     tiny_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """`tts eval`: score synthesis, codecs and vocoders, and real recordings with them."""
 
 import shlex
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -218,6 +219,7 @@ def evaluate(
     from tts.eval.kept import kept, kept_at
     from tts.eval.paired import comparison
     from tts.eval.report import write_json, write_text
+    from tts.progress import ProgressLines
     from tts.types import Options
 
     names = [name for name in models.split(",") if name]
@@ -260,6 +262,7 @@ def evaluate(
         resynthesis=resynthesis,
         plots=plots,
         again=again,
+        progress=sys.stderr.isatty() or (lambda name: ProgressLines(say, name, "items")),
         adapt=adapt,
         strength=strength,
         enhance=enhance,

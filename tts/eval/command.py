@@ -11,7 +11,16 @@ from tts.errors import UsageError
 from tts.eval.cases import load_cases
 from tts.eval.metrics import Metrics, load_metrics
 from tts.eval.report import Report, assigned
-from tts.eval.run import Codec, Synthesize, Tell, evaluate, file_names, recordings_of, resynthesis
+from tts.eval.run import (
+    Codec,
+    Synthesize,
+    Tell,
+    Watch,
+    evaluate,
+    file_names,
+    recordings_of,
+    resynthesis,
+)
 
 
 @dataclass(frozen=True)
@@ -47,7 +56,7 @@ class EvalOptions:
     device: str = "auto"
     plots: int = 3
     again: bool = False
-    progress: bool = True
+    progress: bool | Watch = True
 
 
 @contextmanager

@@ -54,6 +54,8 @@ class Prepares(Protocol):
 
 # called with a message for the user
 Tell = Callable[[str], None]
+# called with the name of a model, returns what takes (items done, all items)
+Watch = Callable[[str], Callable[[int, int], None]]
 # (float samples [N], sample rate) to the same after encoding and decoding
 Codec = Callable[[np.ndarray, int], tuple[np.ndarray, int]]
 # does the part of an item's synthesis that is not timed, and returns the part that is
@@ -178,7 +180,7 @@ def _run(
     settings: dict[str, Any] | None,
     plots: int,
     cache: Path | None,
-    progress: bool,
+    progress: bool | Watch,
     made_of: str,
     again: bool,
     tell: Tell,
@@ -211,8 +213,11 @@ def _run(
             f"{name}: {len(earlier)} of {len(items)} items are those of an earlier run with the "
             "same settings"
         )
+    step = progress(name) if callable(progress) else None
     try:
-        for item in tqdm(items, desc=name, disable=not progress):
+        for number, item in enumerate(tqdm(items, desc=name, disable=progress is not True)):
+            if step is not None:
+                step(number, len(items))
             kept = earlier.get(item.id)
             row = kept.row if kept else Row(item.id, item.speaker, item.text)
             row.real = measure_real(item, known)
@@ -258,7 +263,7 @@ def evaluate(
     settings: dict[str, Any] | None = None,
     plots: int = 3,
     cache: Path | None = None,
-    progress: bool = False,
+    progress: bool | Watch = False,
     made_of: str = "",
     again: bool = False,
     tell: Tell = _quiet,
@@ -278,6 +283,8 @@ def evaluate(
             items are saved in `out_dir/items.jsonl`, and items of an earlier run with the same
             settings, recordings, metrics and code are reused (tts.eval.done).
         again: whether to synthesize all items again nevertheless.
+        progress: whether there is a bar; or called with `name`, it returns what is called with
+            (items done, all items).
         tell: called with a message about the number of reused items.
 
     Raises:
@@ -328,7 +335,7 @@ def resynthesis(
     settings: dict[str, Any] | None = None,
     plots: int = 3,
     cache: Path | None = None,
-    progress: bool = False,
+    progress: bool | Watch = False,
     made_of: str = "",
     again: bool = False,
     tell: Tell = _quiet,
