@@ -158,6 +158,9 @@ def test_unreadable_tables(tmp_path: Path, content: bytes, words: str) -> None:
 
 def test_unknown_corpora(tmp_path: Path) -> None:
     audio(tmp_path / "x" / "a.wav")
+    for name in ("a.wav", "A.MP3"):
+        with pytest.raises(DataError, match="is a recording: give a folder"):
+            read_manifest(audio(tmp_path / "alone" / name))
     with pytest.raises(DataError, match="not a known corpus.*LibriSpeech"):
         read_manifest(tmp_path / "x")
     with pytest.raises(DataError, match="not found"):

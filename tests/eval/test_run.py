@@ -70,6 +70,8 @@ def test_cases_survive_the_file_and_bad_files_are_named(tsv: Path, tmp_path: Pat
     path.write_text("{}", "utf-8")
     with pytest.raises(DataError, match="not a case list"):
         load_cases(path)
+    with pytest.raises(DataError, match="none.json: No such file.*tts eval cases"):
+        load_cases(tmp_path / "none.json")
     assert main([str(tsv), "-o", str(path), "--speakers", "9"]) == 1
 
 

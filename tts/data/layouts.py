@@ -151,6 +151,11 @@ def write_manifest(entries: Iterable[Entry], path: str | Path) -> None:
 
 def _detect(path: Path) -> Layout:
     if path.is_file():
+        if path.suffix.lower() in _SUFFIXES:
+            raise DataError(
+                f"{path} is a recording: give a folder of recordings with their texts, or a TSV or "
+                f"CSV file with the columns {', '.join(_COLUMNS)}"
+            )
         return "table"
     if (path / "metadata.csv").is_file() and (path / "wavs").is_dir():
         return "ljspeech"

@@ -248,7 +248,8 @@ def load_cases(path: str | Path, root: str | Path | None = None) -> CaseList:
         folder = Path(root) if root is not None else path.parent / content["root"]
         seed = int(content["seed"])
     except OSError as error:
-        raise DataError(f"cannot read the case list {path}: {error.strerror}") from error
+        how = "; `tts eval cases TABLE` makes one" if isinstance(error, FileNotFoundError) else ""
+        raise DataError(f"cannot read the case list {path}: {error.strerror}{how}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} is not a case list ({error})") from error
     for case in cases:
