@@ -75,7 +75,7 @@ def _rows(tsv: Path) -> list[dict[str, str]]:
         first, later = table_rows(tsv)
         lines = list(later)
     except OSError as error:
-        raise DataError(f"cannot read {tsv}: {error}") from error
+        raise DataError(f"cannot read {tsv}: {error.strerror or error}") from error
     header = [name.strip().lower() for name in first]
     if lacking := {"path", "speaker", "text"} - set(header):
         raise DataError(f"{tsv} lacks the column {', '.join(sorted(lacking))}")
