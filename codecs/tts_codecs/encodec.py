@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 WEIGHTS_MAX_BYTES = 200_000_000
 BANDWIDTHS = (1.5, 3.0, 6.0, 12.0, 24.0)
 #: number of frames computed at a time, by the layers at high rates and by all layers
-PIECE, ROUND = 24, 300
+PIECE, ROUND = 40, 320
 
 
 @dataclass(frozen=True)

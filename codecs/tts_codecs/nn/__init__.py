@@ -27,6 +27,7 @@ Other layers:
 Fast inference on CPUs:
 
     inference.py     layers with prepared weights
+    onednn.py        convolutions and LSTMs of oneDNN
     half.py          matrix products with float16 weights
     derived_cache.py the cache of prepared weights
     signal_stack.py  the stack for signals that arrive during a matrix product

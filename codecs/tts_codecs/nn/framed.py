@@ -1,22 +1,30 @@
 """Streaming layers of EnCodec for inference, in the layout [B, T, C] with time before channels.
 
 In this layout a convolution, also a transposed one, is a sum of matrix products of shifted views,
-without copies. Padding is that of EnCodec: the start of a sequence is reflected, and so is its end
-if the last inputs do not fill a stride. `forward(x, state, last)` of a layer returns the outputs
-that can be computed so far. Offline computation is a single call with `last`.
+without copies, or a convolution of oneDNN (tts_codecs.nn.onednn). Padding is that of EnCodec: the
+start of a sequence is reflected, and so is its end if the last inputs do not fill a stride.
+`forward(x, state, last)` of a layer returns the outputs that can be computed so far. Offline
+computation is a single call with `last`.
 """
 
 import math
+from collections.abc import Callable, Iterable
+from itertools import zip_longest
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tts_codecs.nn.derived_cache import DerivedCache
+from tts_codecs.nn.inference import uses_cache
+from tts_codecs.nn.onednn import Addition, PackedLSTM, convolution, supports
+
 #: inputs [B, n, C] in the receptive field of later outputs, and whether there were outputs before
 ConvState = tuple[Tensor, bool]
 
 _LOG2_E = math.log2(math.e)
+_MANY = 64  # outputs from which a convolution of oneDNN is faster than a product per tap
 
 
 def reflected(x: Tensor, left: int, right: int = 0) -> Tensor:
@@ -50,34 +58,72 @@ def summed(x: Tensor, weight: Tensor, bias: Tensor, count: int) -> Tensor:
     return out.view(len(x), count, outer)
 
 
-def elu(x: Tensor) -> Tensor:
-    """ELU in place, as the maximum of x and exp(min(x, 0)) - 1.
+def elu(x: Tensor, out: Tensor | None = None) -> Tensor:
+    """ELU, as the maximum of x and exp(min(x, 0)) - 1; in place unless there is an `out`.
 
     The exponential is computed by powers of 2, since torch uses MKL for those of e, which is slow
     on AMD processors.
     """
     below = x.mul(_LOG2_E).clamp_max_(0).exp2_().sub_(1)
-    return torch.maximum(x, below, out=x)
+    return torch.maximum(x, below, out=x if out is None else out)
 
 
-class FramedConv(nn.Module):
+class _Convolution(nn.Module):
+    """Weights [K, in_dim, out_dim] and a bias of `repeat` equal parts of a convolution over frames,
+    prepared for oneDNN where that is faster."""
+
+    def __init__(self, taps: int, in_dim: int, out_dim: int, repeat: int = 1):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(taps, in_dim, out_dim))
+        self.bias = nn.Parameter(torch.zeros(out_dim // repeat))
+        self.repeat, self._derived = repeat, DerivedCache()
+
+    def convolve(self, x: Tensor, count: int, also: Tensor | None = None) -> Tensor:
+        """`summed` for x [B, n, in_dim] to [B, count, out_dim], `also` [out_dim] added."""
+        weight, bias = self.weight, self.bias
+        if not _prepares(x, weight):
+            return summed(x, weight, self._bias(also), count)
+        weights = [weight, bias] if also is None else [weight, bias, also]
+
+        def make() -> tuple[Callable[[Tensor], Tensor] | None, Tensor]:
+            whole = self._bias(also)
+            return convolution(weight, whole), whole
+
+        prepared, whole = self._derived.get(weights, make)
+        if prepared is None or len(x) * count < _MANY:
+            return summed(x, weight, whole, count)
+        y: Tensor = prepared(x[:, : count + len(weight) - 1])
+        return y
+
+    def _bias(self, also: Tensor | None) -> Tensor:
+        bias = self.bias.repeat(self.repeat) if self.repeat > 1 else self.bias
+        return bias if also is None else bias + also
+
+
+def _prepares(x: Tensor, weight: Tensor) -> bool:
+    """Whether a layer with this weight computes x with prepared weights of oneDNN."""
+    return x.dtype == weight.dtype and uses_cache(x, weight) and supports(weight)
+
+
+class FramedConv(_Convolution):
     """Causal convolution, [B, n, in_dim] to [B, n / stride, out_dim]; `kernel` is a multiple of
     `stride`. The first outputs are delayed until the inputs that the padding reflects are there."""
 
     def __init__(self, in_dim: int, out_dim: int, kernel: int, stride: int = 1):
-        super().__init__()
-        self.weight = nn.Parameter(torch.zeros(kernel // stride, stride * in_dim, out_dim))
-        self.bias = nn.Parameter(torch.zeros(out_dim))
+        super().__init__(kernel // stride, stride * in_dim, out_dim)
         self.stride, self.padding = stride, kernel - stride
 
     def initial(self, batch: int, like: Tensor) -> ConvState:
         """State before the first input."""
         return like.new_zeros(batch, 0, self.weight.shape[1] // self.stride), False
 
-    def forward(self, x: Tensor, state: ConvState, last: bool) -> tuple[Tensor, ConvState]:
-        """The next inputs to the outputs that are ready, and the new state."""
+    def forward(
+        self, x: Tensor, state: ConvState, last: bool, activated: bool = False
+    ) -> tuple[Tensor, ConvState]:
+        """The next inputs to the outputs that are ready, and the new state. The convolution is one
+        of ELU(x) if `activated`."""
         before, begun = state
-        seen = torch.cat([before, x], 1) if before.shape[1] else x
+        seen = _joined(before, x, activated)
         length = x.shape[1] if begun else seen.shape[1]
         none = x.new_zeros(len(x), 0, self.weight.shape[2])
         if not begun and (length == 0 or length <= self.padding and not last):
@@ -92,34 +138,46 @@ class FramedConv(nn.Module):
         if count < 1:
             return none, (seen, True)
         folded = seen[:, : blocks * self.stride].reshape(len(x), blocks, -1)
-        out = summed(folded, self.weight, self.bias, count)
-        return out, (seen[:, count * self.stride :].clone(), True)
+        return self.convolve(folded, count), (seen[:, count * self.stride :].clone(), True)
 
 
-class FramedTransposed(nn.Module):
+class FramedTransposed(_Convolution):
     """Causal transposed convolution with a kernel of two strides, [B, n, in_dim] to
     [B, n * stride, out_dim]. What the last input contributes beyond that is cut off. The state is
     the last input."""
 
     def __init__(self, in_dim: int, out_dim: int, stride: int):
-        super().__init__()
-        self.weight = nn.Parameter(torch.zeros(2, in_dim, stride * out_dim))
-        self.bias = nn.Parameter(torch.zeros(out_dim))
+        super().__init__(2, in_dim, stride * out_dim, stride)
         self.stride = stride
 
     def initial(self, batch: int, like: Tensor) -> Tensor:
         """State before the first input."""
         return like.new_zeros(batch, 1, self.weight.shape[1])
 
-    def forward(self, x: Tensor, state: Tensor, last: bool) -> tuple[Tensor, Tensor]:
-        """The next inputs to outputs and the new state."""
+    def forward(
+        self, x: Tensor, state: Tensor, last: bool, activated: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """The next inputs to outputs and the new state. The convolution is one of ELU(x) if
+        `activated`."""
         count = x.shape[1]
         if not count:
             return x.new_zeros(len(x), 0, len(self.bias)), state
-        seen = torch.cat([state, x], 1)
-        bias = self.bias.repeat(self.stride)
-        out = summed(seen, self.weight, bias, count)
+        seen = _joined(state, x, activated)
+        out = self.convolve(seen, count)
         return out.view(len(x), count * self.stride, -1), seen[:, count:].clone()
+
+
+def _joined(before: Tensor, x: Tensor, activated: bool) -> Tensor:
+    """Inputs before [B, m, C], followed by x [B, n, C] or ELU(x); x may be overwritten."""
+    start = before.shape[1]
+    if not activated:
+        return torch.cat([before, x], 1) if start else x
+    if not start:
+        return elu(x)
+    seen = x.new_empty(len(x), start + x.shape[1], x.shape[2])
+    seen[:, :start] = before
+    elu(x, seen[:, start:])
+    return seen
 
 
 class FramedBlock(nn.Module):
@@ -131,6 +189,7 @@ class FramedBlock(nn.Module):
         self.shortcut = FramedConv(dim, dim, 1)
         self.narrow = FramedConv(dim, dim // 2, kernel)
         self.wide = FramedConv(dim // 2, dim, 1)
+        self._derived = DerivedCache()
 
     def initial(self, batch: int, like: Tensor) -> Any:
         """State before the first input: that of the narrow convolution, and the outputs of the
@@ -140,17 +199,20 @@ class FramedBlock(nn.Module):
     def forward(self, x: Tensor, state: Any, last: bool) -> Any:
         """The next inputs to outputs and the new state; overwrites x."""
         narrow, waiting = state
-        direct = summed(x, self.shortcut.weight, self.shortcut.bias + self.wide.bias, x.shape[1])
+        direct = self.shortcut.convolve(x, x.shape[1], self.wide.bias)
         if waiting.shape[1]:
             direct = torch.cat([waiting, direct], 1)
-        y, narrow = self.narrow(elu(x), narrow, last)
+        y, narrow = self.narrow(x, narrow, last, activated=True)
         count = y.shape[1]
         if count == 0:
             return direct[:, :0], (narrow, direct)
-        weight = self.wide.weight[0]
-        ready = direct[:, :count].reshape(-1, direct.shape[2])
-        ready.addmm_(elu(y).flatten(0, 1), weight)
-        return ready.view(len(x), count, -1), (narrow, direct[:, count:].clone())
+        ready, y, weight = direct[:, :count].contiguous(), elu(y), self.wide.weight
+        if len(y) * count >= _MANY and _prepares(y, weight):
+            add: Addition = self._derived.get([weight], lambda: Addition(weight[0]))
+            add(ready, y)
+        else:
+            ready.view(-1, weight.shape[2]).addmm_(y.flatten(0, 1), weight[0])
+        return ready, (narrow, direct[:, count:].clone())
 
 
 class FramedLSTM(nn.Module):
@@ -163,6 +225,7 @@ class FramedLSTM(nn.Module):
     def __init__(self, dim: int, layers: int = 2):
         super().__init__()
         self.lstm = nn.LSTM(dim, dim, layers)
+        self._derived = DerivedCache()
 
     def initial(self, batch: int, like: Tensor) -> tuple[Tensor, Tensor]:
         """State before the first input."""
@@ -171,11 +234,17 @@ class FramedLSTM(nn.Module):
 
     def forward(self, x: Tensor, state: tuple[Tensor, Tensor], last: bool) -> Any:
         """The next inputs to outputs and the new state."""
+        if not x.shape[1]:
+            return x, state
+        weight = self.lstm.weight_hh_l0
+        if _prepares(x, weight):
+            weights = self._derived.weights(self.lstm)
+            packed: PackedLSTM = self._derived.get(weights, lambda: PackedLSTM(self.lstm))
+            y, state = packed(x.transpose(0, 1).contiguous(), state)
+            return x + y.transpose(0, 1), state
         if x.shape[1] > self.SHORT:
             y, state = self.lstm(x.transpose(0, 1), state)
             return x + y.transpose(0, 1), state
-        if not x.shape[1]:
-            return x, state
         states = list(zip(*state, strict=True))
         out = []
         for step in x.unbind(1):
@@ -205,14 +274,20 @@ def begin(layers: nn.ModuleList, batch: int, like: Tensor) -> list[Any]:
 
 
 def run(
-    layers: nn.ModuleList, x: Tensor, states: list[Any], last: bool
+    layers: Iterable[nn.Module], x: Tensor, states: list[Any], last: bool
 ) -> tuple[Tensor, list[Any]]:
     """Run consecutive layers on the next inputs x; return their outputs and the new states."""
-    new = []
-    for layer, state in zip(layers, states, strict=True):
-        if hasattr(layer, "initial"):
-            x, state = layer(x, state, last)
+    new, activated = [], False
+    layers = list(layers)
+    for layer, later, state in zip_longest(layers, layers[1:], states):
+        if isinstance(layer, FramedELU):
+            # A convolution writes the activation where it needs it.
+            activated = isinstance(later, _Convolution)
+            x = x if activated else layer(x)
+        elif activated:
+            x, state = layer(x, state, last, activated=True)
+            activated = False
         else:
-            x = layer(x)
+            x, state = layer(x, state, last)
         new.append(state)
     return x, new
