@@ -164,8 +164,8 @@ class SourceFilterVocoder(nn.Module):
         start = position % _NOISE_PERIOD
         noise = self.noise[start : start + count]
         if len(noise) < count:
-            index = torch.arange(start, start + count, device=noise.device)
-            noise = self.noise[index % _NOISE_PERIOD]
+            turns, rest = divmod(count - len(noise), _NOISE_PERIOD)
+            noise = torch.cat([noise, *[self.noise] * turns, self.noise[:rest]])
         return noise.expand(batch, -1)
 
     def _spectra(self, signal: Tensor) -> Tensor:
