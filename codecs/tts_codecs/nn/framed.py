@@ -83,7 +83,7 @@ class _Convolution(nn.Module):
         weight, bias = self.weight, self.bias
         if not _prepares(x, weight):
             return summed(x, weight, self._bias(also), count)
-        weights = [weight, bias] if also is None else [weight, bias, also]
+        weights: list[Tensor] = [weight, bias] if also is None else [weight, bias, also]
 
         def make() -> tuple[Callable[[Tensor], Tensor] | None, Tensor]:
             whole = self._bias(also)
@@ -236,9 +236,8 @@ class FramedLSTM(nn.Module):
         """The next inputs to outputs and the new state."""
         if not x.shape[1]:
             return x, state
-        weight = self.lstm.weight_hh_l0
-        if _prepares(x, weight):
-            weights = self._derived.weights(self.lstm)
+        weights = self._derived.weights(self.lstm)
+        if _prepares(x, weights[0]):
             packed: PackedLSTM = self._derived.get(weights, lambda: PackedLSTM(self.lstm))
             y, state = packed(x.transpose(0, 1).contiguous(), state)
             return x + y.transpose(0, 1), state
