@@ -43,9 +43,13 @@ def test_adds_a_product_in_place() -> None:
 
 
 @torch.no_grad()
-def test_an_lstm_has_the_outputs_and_states_of_torch() -> None:
+@pytest.mark.parametrize("turned", [False, True])
+def test_an_lstm_has_the_outputs_and_states_of_torch(turned: bool) -> None:
     lstm, x = nn.LSTM(16, 16, 2), noise(9, 3, 16)
     state = noise(2, 3, 16), noise(2, 3, 16).tanh()
+    if turned:  # the same values, in another order in memory
+        x = x.transpose(0, 1).contiguous().transpose(0, 1)
+        state = tuple(each.transpose(0, 1).contiguous().transpose(0, 1) for each in state)
     y, (hidden, cell) = PackedLSTM(lstm)(x, state)
     wanted, (last_hidden, last_cell) = lstm(x, state)
     for found, each in ((y, wanted), (hidden, last_hidden), (cell, last_cell)):

@@ -239,7 +239,7 @@ class FramedLSTM(nn.Module):
         weights = self._derived.weights(self.lstm)
         if _prepares(x, weights[0]):
             packed: PackedLSTM = self._derived.get(weights, lambda: PackedLSTM(self.lstm))
-            y, state = packed(x.transpose(0, 1).contiguous(), state)
+            y, state = packed(x.transpose(0, 1), state)
             return x + y.transpose(0, 1), state
         if x.shape[1] > self.SHORT:
             y, state = self.lstm(x.transpose(0, 1), state)

@@ -102,9 +102,10 @@ class PackedLSTM:
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """[T, B, I] and the hidden and the cell state [layers, B, C] to [T, B, C] and new ones."""
         hidden, cell = [], []
+        x = x.contiguous()  # else oneDNN's results are wrong, without an error
         for weights, h, c in zip(self._layers, *state, strict=True):
             x, h, c, _ = self._run(
-                x, *weights, h.unsqueeze(0), c.unsqueeze(0), False, [], _LSTM, self._hidden,
+                x, *weights, h[None].contiguous(), c[None].contiguous(), False, [], _LSTM, self._hidden,
                 1, True, False, False, False,
             )  # fmt: skip
             hidden.append(h)
