@@ -104,10 +104,10 @@ class PackedLSTM:
         hidden, cell = [], []
         x = x.contiguous()  # else oneDNN's results are wrong, without an error
         for weights, h, c in zip(self._layers, *state, strict=True):
+            before = (h[None].contiguous(), c[None].contiguous())
             x, h, c, _ = self._run(
-                x, *weights, h[None].contiguous(), c[None].contiguous(), False, [], _LSTM, self._hidden,
-                1, True, False, False, False,
-            )  # fmt: skip
+                x, *weights, *before, False, [], _LSTM, self._hidden, 1, True, False, False, False
+            )
             hidden.append(h)
             cell.append(c)
         return x, (torch.cat(hidden), torch.cat(cell))
