@@ -97,6 +97,13 @@ def mel_to_hz(mel: np.ndarray | float) -> np.ndarray:
     return np.where(mel < knee, mel * _LINEAR_HZ, _KNEE_HZ * np.exp((mel - knee) * _LOG_STEP))
 
 
+def band_points(config: MelConfig) -> np.ndarray:
+    """Frequencies [n_mels + 2] in Hz where the bands of an analysis begin, peak and end: band b
+    begins at point b, peaks at b + 1 and ends at b + 2."""
+    low, high = hz_to_mel(config.f_min), hz_to_mel(config.f_max)
+    return mel_to_hz(np.linspace(low, high, config.n_mels + 2))
+
+
 @lru_cache(maxsize=16)
 def basis(config: MelConfig, device: str) -> tuple[Tensor, Tensor]:
     """Mel filter bank [bins, n_mels] and analysis window [n_fft]."""

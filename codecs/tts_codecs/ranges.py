@@ -21,7 +21,7 @@ FROM_ZERO = (
 #: floats from 0 to 1
 SHARES = (
     "both_sides", "colored", "distill_ratio", "distort", "dropout", "forget", "inpaint",
-    "own_pitch", "relative", "warped", "wide_share",
+    "narrowed", "own_pitch", "relative", "warped", "wide_share",
 )  # fmt: skip
 #: largest seed; random generators accept it even after adding a number per row and process
 MOST_SEED = 2**63 - 1

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from tts.arguments import check_whole
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from torchaudio.transforms import Resample
 
-__all__ = ["StreamResampler", "check_output_rate", "resample"]
+__all__ = ["StreamResampler", "band_limited", "check_output_rate", "resample"]
 
 # The filter bank of torchaudio has down * up coefficients and more: 44101 -> 16000 Hz would need
 # gigabytes. Ratios above this many coefficients are rounded (by less than 0.05 %, under one cent).
@@ -111,6 +112,18 @@ class StreamResampler:
 
 
 _NONE = np.zeros(0, np.float32)
+
+
+def band_limited(wav: Tensor, rate: int, lower: int) -> Tensor:
+    """Waveforms [B, N] at `rate` Hz without what a `lower` rate cannot have, as if they had been
+    converted to it by `resample` and back; with gradients."""
+    if not len(wav):
+        return wav
+    ratio = _ratio(rate, lower)
+    down, up = ratio.numerator, ratio.denominator
+    there, back = (_converter(*pair).to(wav.device) for pair in ((down, up), (up, down)))
+    limited: Tensor = back(there(wav))[:, : wav.shape[1]]
+    return limited
 
 
 def resample(samples: NDArray[np.float32], rate: int, target: int) -> NDArray[np.float32]:

@@ -27,10 +27,13 @@ from tts.registry import load_module
 from tts.text.symbols import N_SYMBOLS
 from tts.voice.speaker import SAMPLE_RATE, SpeakerEncoder
 from tts_codecs.envelope import EXTRA
+from tts_codecs.mel import band_edges
 from tts_codecs.neural import NeuralCodec
 from tts_codecs.parts import build_part
 from tts_codecs.quantizers import QuantizerOutput
 from tts_codecs.vocoder.feature_parts import FeatureDecoder, FeatureEncoder
+
+_PASSED = 1 / 0.94  # inverse of the share of a band that resampling leaves as it is
 
 #: label of a frame without a phone, which losses leave out
 IGNORE_INDEX = -100
@@ -232,7 +235,8 @@ class SpeakerLoss(AuxiliaryLoss):
 
 class FeatureLoss(AuxiliaryLoss):
     """Mean absolute error of the features that a decoder of the kind `features` makes on the way to
-    the waveform. It alone trains pitch and voicing, as pulses have no gradient.
+    the waveform. It alone trains pitch and voicing, as pulses have no gradient. Bands above that of
+    a row do not count (`narrowed` of tts.train.waveform_batches.WaveformBatches).
 
     Raises:
         ConfigError: encoder and decoder are not of the kind `features`.
@@ -260,7 +264,13 @@ class FeatureLoss(AuxiliaryLoss):
     def forward(self, codec: NeuralCodec, outputs: CodecPass) -> Tensor:
         """Compute the loss, a scalar without its weight."""
         made, real = self.both(codec, outputs)
-        return (made - real).abs().mean()
+        error = (made - real).abs().mean(1)  # [B, C]
+        # The filter that resampled the row has taken some of the highest bands below its limit.
+        edges = torch.tensor(band_edges(cast(FeatureEncoder, codec.encoder).mel)).to(error)
+        counts = torch.ones_like(error)
+        counts[:, :-EXTRA] = edges * _PASSED <= outputs.batch["band"].to(error)[:, None]
+        counts[outputs.batch["band"] >= codec.rate / 2] = 1
+        return (error * counts).sum() / counts.sum()
 
 
 class RecognizerLoss(FeatureLoss):

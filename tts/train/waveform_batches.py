@@ -27,7 +27,10 @@ class WaveformBatches:
         rate: sample rate of the crops in Hz, to which the utterances are resampled.
         wide: recordings of that rate, of which `wide_rows` rows of a batch are. They have no
             labels.
-        distort: probability with which a row of "heard" is distorted; 0 leaves "heard" out.
+        distort: probability with which a row of "heard" is distorted; 0 leaves "heard" out, unless
+            `narrowed` is above 0.
+        narrowed: probability with which a wide row is "heard" without the band that the corpus
+            lacks. Above 0 "band" of rows of the corpus is their own, else that of all rows.
         labelled: whether to add phone labels, which needs the durations.json of the corpus.
         held_out: speakers that are left out.
 
@@ -49,10 +52,11 @@ class WaveformBatches:
         rate: int | None = None,
         wide: WideRecordings | None = None,
         wide_rows: int = 0,
+        narrowed: float = 0.0,
     ):
         self.corpus, self.batch_size, self.samples, self.hop = corpus, batch_size, samples, hop
         self.distort, self.rate = distort, rate or corpus.sample_rate
-        self.wide, self.wide_rows = wide, wide_rows
+        self.wide, self.wide_rows, self.narrowed = wide, wide_rows, narrowed
         self.durations = read_durations(corpus) if labelled else None
         # Crops begin at frames of the corpus, whose hop may differ from that of the codec.
         self.frames = -(-samples * corpus.sample_rate // (self.rate * corpus.hop))
@@ -62,11 +66,16 @@ class WaveformBatches:
         """Draw a batch.
 
         Returns:
-            "wav" [B, N], clean; "heard" [B, N], in which some rows are distorted; "labels" [B, T],
-            the phone of each frame or IGNORE_INDEX; "phones" [B, P], the sequence of phones, and
-            "phone_counts" [B], how many they are.
+            "wav" [B, N], clean; "heard" [B, N], in which some rows are distorted or have no upper
+            band; "band" [B], the frequency in Hz up to which a row tells what is to be learned;
+            "labels" [B, T], the phone of each frame or IGNORE_INDEX; "phones" [B, P], the sequence
+            of phones, and "phone_counts" [B], how many they are.
         """
         rows, labels = [], []
+        # With `narrowed` rows of the corpus do not tell what is above their band.
+        whole = self.rate / 2
+        known = min(self.rate, self.corpus.sample_rate) / 2 if self.narrowed else whole
+        band = [known] * (self.batch_size - self.wide_rows) + [whole] * self.wide_rows
         for index in rng.choice(self.usable, self.batch_size - self.wide_rows, p=self.weights):
             start = int(rng.integers(0, self.corpus.frames(int(index)) - self.frames + 1))
             wav = self.corpus.audio(int(index), start, self.frames)
@@ -85,13 +94,29 @@ class WaveformBatches:
             order = _interleaved(self.batch_size - self.wide_rows, self.wide_rows)
             rows = [rows[place] for place in order]
             labels = [labels[place] for place in order] if labels else []
-        batch: Batch = {"wav": torch.from_numpy(np.stack(rows)).float()}
+            band = [band[place] for place in order]
+        batch: Batch = {
+            "wav": torch.from_numpy(np.stack(rows)).float(),
+            "band": torch.tensor(band),
+        }
+        heard = rows
         if self.distort:
-            heard = [distort(row, rng) if rng.random() < self.distort else row for row in rows]
+            heard = [distort(row, rng) if rng.random() < self.distort else row for row in heard]
+        if self.narrowed:
+            heard = [
+                self._narrowed(row) if hertz > known and rng.random() < self.narrowed else row
+                for row, hertz in zip(heard, band, strict=True)
+            ]
+        if heard is not rows:
             batch["heard"] = torch.from_numpy(np.stack(heard)).float().clamp(-1, 1)
         if labels:
             batch |= self._phone_labels(labels)
         return batch
+
+    def _narrowed(self, row: np.ndarray) -> np.ndarray:
+        """A row without the band that the corpus lacks."""
+        narrow = resample(row.astype(np.float32), self.rate, self.corpus.sample_rate)
+        return resample(narrow, self.corpus.sample_rate, self.rate)[: len(row)]
 
     def _frame_labels(self, index: int, start: int) -> np.ndarray:
         """Phone and its position in the utterance for each frame of a crop, [T, 2]; IGNORE_INDEX

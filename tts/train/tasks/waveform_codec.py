@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tts.audio.resample import resample
+from tts.audio.resample import band_limited, resample
 from tts.data.batch import Batch
 from tts.data.corpus import Corpus
 from tts.data.wide import WideRecordings
@@ -54,6 +54,10 @@ class CodecTask:
         wide: table of recordings at the rate of the codec (tts.data.wide). A codec of a higher rate
             than the corpus needs them, as what it hears of the corpus has no upper band.
         wide_share: share of the rows of a batch that come from it.
+        narrowed: probability with which a row of `wide` is encoded without the band that the
+            corpus lacks, so that the codec learns to add it to recordings that do not have it.
+            Above 0 rows of the corpus are compared in their own band alone; at 0 they teach that
+            nothing is above it.
         vocoder: checkpoint of the vocoder with whose weights a decoder of the kind `source_filter`
             or `features` begins.
         autoencoder: checkpoint of a codec of features, such as `rvq`, with whose networks and
@@ -99,6 +103,7 @@ class CodecTask:
         held_out: tuple[str, ...] = (),
         wide: str | None = None,
         wide_share: float = 0.5,
+        narrowed: float = 0.0,
         vocoder: str | None = None,
         autoencoder: str | None = None,
     ):
@@ -120,6 +125,11 @@ class CodecTask:
         self.corpus = corpus
         self._begin_with(vocoder)
         self._begin_as(autoencoder)
+        if narrowed and (wide is None or self.codec.rate <= corpus.sample_rate):
+            raise ConfigError(
+                "options.narrowed needs options.wide and a codec of a higher rate than the corpus"
+            )
+        self.narrowed = narrowed
         recordings = None
         if wide is not None:
             seconds = frames * self.codec.hop / self.codec.rate
@@ -135,7 +145,7 @@ class CodecTask:
         self.batches = WaveformBatches(
             corpus, batch_size, frames * self.codec.hop, self.codec.hop, distort, labelled,
             held_out, self.codec.rate, recordings,
-            round(wide_share * batch_size) if recordings else 0,
+            round(wide_share * batch_size) if recordings else 0, narrowed,
         )  # fmt: skip
         self.waveform_losses = WaveformLosses(
             self.codec.rate,
@@ -217,12 +227,14 @@ class CodecTask:
             self._fit_codebooks()
         quantized = step >= self.quantize_from
         fake, out, vectors = self.modules["codec"](batch.get("heard", real), quantized)
+        forward_pass = CodecPass(batch, fake, vectors, out)
+        if self.narrowed:
+            real, fake = (self._in_band(wav, batch["band"]) for wav in (real, fake))
         loss, logs = self.waveform_losses(fake, real, step)
         loss = loss + self.loss_weights["commit"] * out.loss
         logs["commit"] = out.loss.detach()
         if out.codes.shape[2]:
             logs |= self._usage.add(out.codes)
-        forward_pass = CodecPass(batch, fake, vectors, out)
         for name, auxiliary in self.auxiliaries.items():
             value = auxiliary(self.codec, forward_pass)
             loss = loss + auxiliary.weight * value
@@ -231,6 +243,13 @@ class CodecTask:
         discriminator_loss = self.waveform_losses.discriminator_loss(fake, real, step)
         if discriminator_loss is not None:
             yield "discriminator", discriminator_loss, {"spot": discriminator_loss.detach()}
+
+    def _in_band(self, wav: Tensor, band: Tensor) -> Tensor:
+        """Waveforms [B, N], of which rows of the corpus, whose `band` [B] is smaller than that of
+        the codec, lose what is above theirs."""
+        rows = (band < self.codec.rate / 2).nonzero()[:, 0]
+        limited = band_limited(wav[rows], self.codec.rate, self.corpus.sample_rate)
+        return wav.index_copy(0, rows, limited)
 
     def export(self, folder: Path, step: int) -> None:
         """Write the weights of the codec, as `tts_codecs.load` reads them."""
