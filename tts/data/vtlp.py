@@ -12,7 +12,7 @@ import torch
 import torchaudio
 
 from tts_codecs.envelope import EXTRA, envelope_part, shift_pitch
-from tts_codecs.mel import MelConfig, hz_to_mel, mel_to_hz
+from tts_codecs.mel import MelConfig, band_points
 
 #: factors on all frequencies; unwarped recordings have 1
 VTLP_FACTORS = (0.88, 0.94, 1.06, 1.13)
@@ -20,8 +20,7 @@ VTLP_FACTORS = (0.88, 0.94, 1.06, 1.13)
 
 @lru_cache(maxsize=16)
 def _centres(config: MelConfig) -> np.ndarray:
-    low, high = hz_to_mel(np.array([config.f_min, config.f_max]))
-    return mel_to_hz(np.linspace(low, high, config.n_mels + 2)[1:-1])
+    return band_points(config)[1:-1]
 
 
 def vtlp_matrix(factor: float, config: MelConfig | None = None) -> np.ndarray:

@@ -27,7 +27,7 @@ from tts.registry import load_module
 from tts.text.symbols import N_SYMBOLS
 from tts.voice.speaker import SAMPLE_RATE, SpeakerEncoder
 from tts_codecs.envelope import EXTRA
-from tts_codecs.mel import band_edges
+from tts_codecs.mel import band_points
 from tts_codecs.neural import NeuralCodec
 from tts_codecs.parts import build_part
 from tts_codecs.quantizers import QuantizerOutput
@@ -266,9 +266,9 @@ class FeatureLoss(AuxiliaryLoss):
         made, real = self.both(codec, outputs)
         error = (made - real).abs().mean(1)  # [B, C]
         # The filter that resampled the row has taken some of the highest bands below its limit.
-        edges = torch.tensor(band_edges(cast(FeatureEncoder, codec.encoder).mel)).to(error)
+        ends = torch.tensor(band_points(cast(FeatureEncoder, codec.encoder).mel)[2:]).to(error)
         counts = torch.ones_like(error)
-        counts[:, :-EXTRA] = edges * _PASSED <= outputs.batch["band"].to(error)[:, None]
+        counts[:, :-EXTRA] = ends * _PASSED <= outputs.batch["band"].to(error)[:, None]
         counts[outputs.batch["band"] >= codec.rate / 2] = 1
         return (error * counts).sum() / counts.sum()
 

@@ -1,8 +1,8 @@
-"""Weights that parts of features of all bands (tts_codecs.vocoder.feature_parts) begin with, from
-shipped parts of the band below 8 kHz: the vocoder, and a codec of features such as `rvq`.
+"""Weights that parts of features of all bands (tts_codecs.vocoder.feature_parts) begin with, from a
+codec of features of the bands below 8 kHz such as `rvq`.
 
-Bands, and dimensions of the vectors, that the shipped parts do not have come after theirs. Weights
-on them start at zero in the vocoder, which at first sounds as it did, and small in the codec.
+Bands, and dimensions of the vectors, that it does not have come after its own. Weights on them
+start small.
 """
 
 import torch
@@ -13,8 +13,6 @@ from tts_codecs.errors import CodecError
 from tts_codecs.quantizers.rvq import ResidualVQ
 from tts_codecs.spectral import SpectralAutoencoder
 from tts_codecs.vocoder.feature_parts import FeatureDecoder, FeatureEncoder
-from tts_codecs.vocoder.pitch import PitchNet
-from tts_codecs.vocoder.source_filter import SourceFilterVocoder
 
 _SMALL = 0.1  # factor on the random weights on new dimensions
 
@@ -32,42 +30,6 @@ def _copy(new: nn.Module, old: nn.Module, apart: tuple[str, ...] = ()) -> None:
         if name not in source or name not in target or source[name].shape != target[name].shape:
             raise CodecError(f"other sizes in {name}")
         target[name].copy_(source[name])
-
-
-@torch.no_grad()
-def _copy_bands(new: nn.Module, old: nn.Module, entry: str) -> None:
-    """Copy a network of mels whose first convolution sees more bands than that of `old`."""
-    _copy(new, old, (entry,))
-    wide, narrow = new.state_dict(), old.state_dict()
-    weight, source = wide[f"{entry}weight"], narrow[f"{entry}weight"]
-    if weight[:, : source.shape[1]].shape != source.shape:
-        raise CodecError(f"other sizes in {entry}weight")
-    weight.zero_()
-    weight[:, : source.shape[1]] = source
-    wide[f"{entry}bias"].copy_(narrow[f"{entry}bias"])
-
-
-def copy_vocoder(decoder: FeatureDecoder, vocoder: SourceFilterVocoder) -> None:
-    """Begin with the weights of a vocoder of fewer bands.
-
-    Raises:
-        CodecError: the vocoders differ in more than their bands.
-    """
-    if vocoder.sample_rate != decoder.vocoder.sample_rate:
-        raise CodecError(f"a vocoder of {vocoder.sample_rate} Hz")
-    for name in ("pitch_in", "head"):
-        _copy(getattr(decoder.vocoder, name), getattr(vocoder, name))
-    _copy_bands(decoder.vocoder.trunk, vocoder.trunk, "entry.conv.")
-    copy_pitch(decoder.vocoder.pitch, vocoder)
-
-
-def copy_pitch(pitch: PitchNet, vocoder: SourceFilterVocoder) -> None:
-    """Begin with the pitch network of a vocoder of fewer bands.
-
-    Raises:
-        CodecError: the networks differ in more than their bands.
-    """
-    _copy_bands(pitch, vocoder.pitch, "stack.entry.conv.")
 
 
 @torch.no_grad()

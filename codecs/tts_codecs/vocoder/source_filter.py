@@ -173,7 +173,12 @@ class SourceFilterVocoder(nn.Module):
         return torch.fft.rfft(signal.unfold(-1, self.n_fft, self.step) * self.window)
 
     def chunk(
-        self, mel: Tensor, state: VocoderState, f0: Tensor | None = None, f0_scale: float = 1.0
+        self,
+        mel: Tensor,
+        state: VocoderState,
+        f0: Tensor | None = None,
+        f0_scale: float = 1.0,
+        upper: Tensor | None = None,
     ) -> tuple[Tensor, VocoderState, Tensor]:
         """Decode the next frames of a stream.
 
@@ -183,6 +188,9 @@ class SourceFilterVocoder(nn.Module):
             f0: [B, t] Hz at frame ends, which replaces the predicted F0. It has to be given for all
                 chunks of a stream or for none.
             f0_scale: factor on F0.
+            upper: [B, t, upsample, 2, n] log-magnitudes of the filters of pulses and noise in the
+                highest n bins, which take the place of those that the network makes. They are of
+                the frames `look_ahead` before those of the mel.
 
         Returns:
             waveform [B, n], state, pitch logits [B, t, bins + 1]. With a given `f0` outside of
@@ -215,7 +223,11 @@ class SourceFilterVocoder(nn.Module):
         source = torch.cat([state.excitation, torch.stack([pulses, noise], 1)], dim=2)
         spectra = self._spectra(source)  # [B, 2, t * upsample, bins]
         filters = self.head(hidden).view(batch, frames * self.upsample, 3, self.bins)
-        loud = filters[:, :, ::2].clamp(max=6).exp_()
+        loud = filters[:, :, ::2]
+        if upper is not None:
+            known = self.bins - upper.shape[-1]
+            loud = torch.cat([loud[..., :known], upper.flatten(1, 2)], -1)
+        loud = loud.clamp(max=6).exp_()
         response = torch.polar(loud[:, :, 0], filters[:, :, 1])
         spectrum = spectra[:, 0] * response + spectra[:, 1] * loud[:, :, 1]
         made = torch.fft.irfft(spectrum, self.n_fft).mul_(self.synthesis)

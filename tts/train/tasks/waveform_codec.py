@@ -28,7 +28,7 @@ from tts_codecs.mel import MelConfig, log_mel
 from tts_codecs.neural import build_codec
 from tts_codecs.spectral import SpectralAutoencoder
 from tts_codecs.vocoder.decoder import SourceFilterDecoder
-from tts_codecs.vocoder.feature_init import copy_autoencoder, copy_pitch, copy_vocoder
+from tts_codecs.vocoder.feature_init import copy_autoencoder
 from tts_codecs.vocoder.feature_parts import FeatureDecoder, FeatureEncoder
 from tts_codecs.vocoder.losses import LEAST_SAMPLES
 from tts_codecs.vocoder.source_filter import SourceFilterVocoder
@@ -176,13 +176,11 @@ class CodecTask:
                 "options.vocoder is for model.decoder of the kind source_filter or features"
             )
         try:
-            if isinstance(decoder, SourceFilterDecoder):
-                decoder.vocoder.load_state_dict(loaded.state_dict())
-                return
-            copy_vocoder(decoder, cast(SourceFilterVocoder, loaded))
+            decoder.vocoder.load_state_dict(loaded.state_dict())
             if isinstance(encoder, FeatureEncoder):
-                copy_pitch(encoder.pitch, cast(SourceFilterVocoder, loaded))
-        except (RuntimeError, CodecError) as error:
+                pitch = cast(SourceFilterVocoder, loaded).pitch
+                encoder.pitch.load_state_dict(pitch.state_dict())
+        except RuntimeError as error:
             raise ConfigError(
                 f"options.vocoder: {vocoder} has other sizes than model.decoder.vocoder"
             ) from error
