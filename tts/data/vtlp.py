@@ -5,8 +5,6 @@ scaling the pitch by the same factor gives the voice of another vocal tract. Its
 is that of the resampled recording.
 """
 
-from functools import lru_cache
-
 import numpy as np
 import torch
 import torchaudio
@@ -16,11 +14,6 @@ from tts_codecs.mel import MelConfig, band_points
 
 #: factors on all frequencies; unwarped recordings have 1
 VTLP_FACTORS = (0.88, 0.94, 1.06, 1.13)
-
-
-@lru_cache(maxsize=16)
-def _centres(config: MelConfig) -> np.ndarray:
-    return band_points(config)[1:-1]
 
 
 def vtlp_matrix(factor: float, config: MelConfig | None = None) -> np.ndarray:
@@ -35,7 +28,7 @@ def vtlp_features(
 ) -> np.ndarray:
     """Features [T, n_mels + 2] with all frequencies multiplied by `factor`."""
     config = config or MelConfig()
-    centres = _centres(config)
+    centres = band_points(config)[1:-1]
     # A band of the warped voice has the value of the original at its frequency / factor.
     position = np.interp(centres / factor, centres, np.arange(len(centres)))
     low = np.minimum(position.astype(int), len(centres) - 2)
