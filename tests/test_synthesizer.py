@@ -111,8 +111,9 @@ def test_voices(tts: TTS, tmp_path: Path, recording: Recording) -> None:
     assert rate == tts.sample_rate
     np.testing.assert_allclose(tts.voice(samples).features, voice.features, atol=1e-3)
     assert tts.voice("default").name == tts.voice("default").name
-    with pytest.raises(VoiceError, match="did you mean 'default'"):
-        tts.voice("defualt")
+    for slip in ("defualt", "DEFAULT", "Defualt"):
+        with pytest.raises(VoiceError, match="did you mean 'default'"):
+            tts.voice(slip)
     with pytest.raises(UsageError, match="not found"):
         tts.voice("nowhere.wav")
 

@@ -29,9 +29,11 @@ class MissingDependencyError(TTSError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """'; did you mean X?' or a list of what there is, for messages about unknown names."""
+    """'; did you mean X?' or a list of what there is, for messages about unknown names. Upper and
+    lower case are the same."""
     listed = sorted(known)
-    close = difflib.get_close_matches(name, listed, n=1)
+    folded = {each.casefold(): each for each in listed}
+    close = difflib.get_close_matches(name.casefold(), folded, n=1)
     if close:
-        return f"; did you mean {close[0]!r}?"
+        return f"; did you mean {folded[close[0]]!r}?"
     return f"; there is: {', '.join(listed)}" if listed else ""

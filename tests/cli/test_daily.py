@@ -128,6 +128,7 @@ def test_models_in_words(tiny_home: Path, capfd: Capture) -> None:
         "quality": 3.3,
         "rtf": 0.05,
         "first_audio_seconds": 0.24,
+        "rows": [["1-0", 0, 16, 0.5, 3.3]],
     }
     (tiny_home / "checkpoints/flow/scores.json").write_text(json.dumps(scores))
     assert run(["models"]) == 0
@@ -135,7 +136,9 @@ def test_models_in_words(tiny_home: Path, capfd: Capture) -> None:
     words = "1 word in 16 misheard, likeness good, sound good; 20 times as fast as speech"
     assert words in out and "heard after 0.24 s" in out
     assert run(["models", "--json"]) == 0
-    assert words in json.loads(capfd.readouterr().out)[0]["words"]
+    row = json.loads(capfd.readouterr().out)[0]
+    assert words in row["words"]
+    assert row["scores"]["rtf"] == scores["rtf"] and "rows" not in row["scores"]
 
 
 def test_version(capfd: Capture) -> None:

@@ -39,12 +39,14 @@ def _row(model: "ModelInfo") -> dict[str, Any]:
     parameters = None
     if model.generator is not None and "generator" not in model.missing:
         parameters = _parameters(model.generator)
+    # Scores of single sentences are for paired comparisons, and many.
+    scores = {key: value for key, value in (model.scores or {}).items() if key != "rows"}
     return {
         "name": model.name, "family": model.family, "language": model.language,
         "published": model.published, "to_fetch": model.to_fetch,
         "description": model.description, "licence": model.licence, "paper": model.paper,
         "trained_by": model.trained_by, "missing": list(model.missing), **model.parts,
-        "parameters": parameters, "scores": model.scores, "words": model.words,
+        "parameters": parameters, "scores": scores or None, "words": model.words,
     }  # fmt: skip
 
 

@@ -227,7 +227,10 @@ class Corpus:
             except ValueError as error:
                 raise DataError(f"{path} is damaged: align the corpus again") from error
         if required:
-            raise DataError(f"{self.folder} has no durations.json: align the corpus first")
+            raise DataError(
+                f"{self.folder} has no durations.json: align the corpus first "
+                f"(`tts data align {self.folder}`)"
+            )
         return None
 
     def speaker(self, index: int) -> np.ndarray:
