@@ -317,7 +317,7 @@ def test_what_lies_in_the_corpus_is_done_again_with_what_it_came_of(
         ("pitch.train.steps=5", {"pitch", "vocoder", "phone_probe", "flow"}, {"aligner"}),
         ("features.vocoder=vocoder", {"phone_probe", "identity"}, {"pitch", "vocoder", "aligner"}),
         ("second_align.phone_probe=x", {"durations", "flow"}, {"phone_probe", "identity"}),
-        ("flow.weight=0.5", {"flow"}, {"last_flow"}),
+        ("average.weight=0.5", {"average", "flow"}, {"last_flow"}),
     ],
 )
 def test_other_settings_name_the_folders_that_are_to_be_removed(
@@ -341,8 +341,8 @@ def test_other_settings_name_the_folders_that_are_to_be_removed(
     ("sets", "words"),
     [
         ([], "no recordings"),
-        (["data=x", "stages.flow.frist=1"], "unknown key 'frist'.*'first'"),
-        (["data=x", "stages.flow.first=stage:first_flaw"], "no earlier stage.*'first_flow'"),
+        (["data=x", "stages.average.frist=1"], "unknown key 'frist'.*'first'"),
+        (["data=x", "stages.average.first=stage:first_flaw"], "no earlier stage.*'first_flow'"),
         (
             ["data=x", "stages.pitch.train.init=stage:vocoder"],
             "no earlier stage is called 'vocoder'",
@@ -356,7 +356,7 @@ def test_other_settings_name_the_folders_that_are_to_be_removed(
         (["data=x", "stages.pitch.run=train/pich"], "no file configs/train/pich.yaml"),
         (["data=x", "stages.pitch.train.stesp=3"], "stages.pitch.*'stesp'.*'steps'"),
         (["data=x", "train.stesp=3"], "'stesp'"),
-        (["data=x", "stage.flow.weight=1"], "unknown key 'stage'.*'stages'"),
+        (["data=x", "stage.average.weight=1"], "unknown key 'stage'.*'stages'"),
         (["data=x", "models.default.vocodr=y"], "models.default.*'vocodr'.*'vocoder'"),
         (["data=x", "models.default.system="], "names one of configs/systems"),
         (["data=x", "stages.a-b={step: vtlp}"], "'a-b' cannot be the name of a stage"),
