@@ -6,11 +6,13 @@ A new family adds one entry to FAMILIES and gets all of these tests.
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from inspect import getattr_static
 from typing import Any, ClassVar
 
 import pytest
 import torch
 from torch import Tensor, nn
+from typing_extensions import get_protocol_members, is_protocol
 
 from tests.helpers.generators import (
     CHANNELS,
@@ -32,11 +34,11 @@ from tests.helpers.generators import (
     seeds,
 )
 from tts.errors import ConfigError, UsageError
+from tts.generators import protocols
 from tts.generators.base import Infill, SamplingOptions
 from tts.generators.folding import fold
 from tts.generators.generator import Generator
 from tts.generators.heads.categorical import CategoricalHead
-from tts.generators.protocols import CodeHead, Head
 from tts.modules.voice_prompt import VoicePrompt
 from tts.registry import build_generator, sampling_options
 
@@ -193,9 +195,16 @@ def test_only_heads_that_do_not_guide_themselves_have_rows_without_condition() -
 
 
 def test_parts_have_their_contracts(family: str, model: Generator) -> None:
-    assert isinstance(model.head, Head)
+    assert isinstance(model.head, protocols.Head)
     codes = FAMILIES[family][1] == "codes"
-    assert isinstance(model.head, CodeHead) == codes
+    assert isinstance(model.head, protocols.CodeHead) == codes
+    # Python 3.12 and newer look for members like this, and earlier ones for any attribute.
+    absent = object()
+    for name, contract in vars(protocols).items():
+        if name.endswith("Head") and is_protocol(contract):
+            members = get_protocol_members(contract)
+            seen = all(getattr_static(model.head, each, absent) is not absent for each in members)
+            assert isinstance(model.head, contract) == seen, name
     strategy = model.strategy
     steps = strategy.steps_before(3, NUM_CODEBOOKS if codes else 0)
     if not strategy.streamed:

@@ -10,7 +10,8 @@ one contract:
 
 Contracts are checked when a generator is built: parts that do not go together are a ConfigError
 then, and not a failure in the middle of a request. In Python code a type checker finds them before:
-Flow is a `Strategy[LatentHead]`, whose methods take a `Network[LatentHead]`.
+Flow is a `Strategy[LatentHead]`, whose methods take a `Network[LatentHead]`. From Python 3.12 on
+`isinstance` does not see buffers of a module, which is why tensors of a contract are properties.
 """
 
 from __future__ import annotations
@@ -69,14 +70,17 @@ class LatentHead(Protocol):
     Attributes:
         posterior, guides_itself, sampling: see Head.
         size: D of a latent.
-        channel_weight: [D] weight of each dimension in losses.
     """
 
     posterior: bool
     guides_itself: bool
     sampling: SamplingKeys
     size: int
-    channel_weight: Tensor
+
+    @property
+    def channel_weight(self) -> Tensor:
+        """[D] weight of each dimension in losses."""
+        ...
 
     def embed(self, latents: Tensor, known: Tensor | None = None) -> Tensor:
         """Embed latents [B, U, D] to [B, U, dim]; `known` [B, U] bool marks clean ones among noisy
@@ -144,15 +148,17 @@ class MaskedHead(CodeHead, Protocol):
 
 @runtime_checkable
 class DigitHead(CodeHead, Protocol):
-    """Head of codes that may be made of digits, as those of FSQ are (Mentzer et al. 2023).
+    """Head of codes that may be made of digits, as those of FSQ are (Mentzer et al. 2023)."""
 
-    Attributes:
-        values: [V, digits] the digits of each code; 0 digits for other codes.
-        sizes: [digits] int64, how many values each digit has.
-    """
+    @property
+    def values(self) -> Tensor:
+        """[V, digits] the digits of each code; 0 digits for other codes."""
+        ...
 
-    values: Tensor
-    sizes: Tensor
+    @property
+    def sizes(self) -> Tensor:
+        """[digits] int64, how many values each digit has."""
+        ...
 
 
 @runtime_checkable

@@ -77,9 +77,9 @@ class CategoricalHead(HeadBase):
     sequential = False
     sampling: SamplingKeys = reads(CategoricalOptions, SilenceOptions, SpeculativeOptions)
     digits: Tensor
-    values: Tensor
     strides: Tensor
-    sizes: Tensor
+    _values: Tensor
+    _sizes: Tensor
 
     def __init__(
         self,
@@ -113,10 +113,10 @@ class CategoricalHead(HeadBase):
             strides.append(step)
             step, column = step * size, column + size
         self.register_buffer("digits", digits, persistent=False)
-        self.register_buffer("values", values, persistent=False)
+        self.register_buffer("_values", values, persistent=False)
         self.register_buffer("strides", torch.tensor(strides, dtype=torch.int64), persistent=False)
         sizes = torch.tensor(list(levels), dtype=torch.int64)
-        self.register_buffer("sizes", sizes, persistent=False)
+        self.register_buffer("_sizes", sizes, persistent=False)
         self.shared = (
             nn.Parameter(torch.randn(num_codebooks, sum(levels), width)) if levels else None
         )
@@ -126,6 +126,16 @@ class CategoricalHead(HeadBase):
         nn.init.normal_(self.out.weight, std=0.01)
         nn.init.zeros_(self.out.bias)
         self._derived = DerivedCache()
+
+    @property
+    def values(self) -> Tensor:
+        """[V, digits] the digits of each code; 0 digits for other codes."""
+        return self._values
+
+    @property
+    def sizes(self) -> Tensor:
+        """[digits] int64, how many values each digit has."""
+        return self._sizes
 
     @torch.no_grad()
     def start_from(self, codebooks: Sequence[Tensor]) -> None:

@@ -20,7 +20,7 @@ class LinearHead(HeadBase):
             of it.
     """
 
-    channel_weight: Tensor
+    _channel_weight: Tensor
 
     def __init__(
         self, size: int = 164, dim: int = 256, features: int | None = None, channels: int = 82
@@ -38,7 +38,12 @@ class LinearHead(HeadBase):
         # In latents of a codec no dimension is known to hold the pitch.
         plain = latent or size % channels
         channel_weight = torch.ones(size) if plain else channel_weights(channels, size // channels)
-        self.register_buffer("channel_weight", channel_weight, persistent=False)
+        self.register_buffer("_channel_weight", channel_weight, persistent=False)
+
+    @property
+    def channel_weight(self) -> Tensor:
+        """[size] weight of each dimension in losses."""
+        return self._channel_weight
 
     def embed(self, latents: Tensor, known: Tensor | None = None) -> Tensor:
         """Embed latents [B, U, size] to [B, U, dim]; `known` [B, U] bool marks clean latents among
