@@ -32,8 +32,19 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
             if key.tag == "tag:yaml.org,2002:merge" and len(value.value) > MAX_MERGED:
                 raise yaml.constructor.ConstructorError(None, None, "a merge key of too many")
         super().flatten_mapping(node)
+        _keep_last(node)
         if len(node.value) > MAX_KEYS:
             raise yaml.constructor.ConstructorError(None, None, "a mapping of too many keys")
+
+
+def _keep_last(node: yaml.MappingNode) -> None:
+    """Leave one of each key that was merged, the last. If there are several where this mapping is
+    merged in its turn, PyYAML 6.0.4 takes the first, whose value is the one that was replaced."""
+    pairs: dict[Any, tuple[yaml.Node, yaml.Node]] = {}
+    for key, value in node.value:
+        name = (key.tag, key.value) if isinstance(key, yaml.ScalarNode) else id(key)
+        pairs[name] = (key, value)
+    node.value = list(pairs.values())
 
 
 def _check_keys(node: yaml.MappingNode) -> None:

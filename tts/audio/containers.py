@@ -101,9 +101,11 @@ class ContainerSource:
 
     def _opened(self) -> Any:
         self._handle.seek(0, os.SEEK_SET)
-        container = self._av.open(
-            self._handle, mode="r", format=self._kind, metadata_errors="ignore"
+        # Before PyAV 19 tags that are not UTF-8 are an error unless it is told to ignore them.
+        tolerant = (
+            {} if int(self._av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "ignore"}
         )
+        container = self._av.open(self._handle, mode="r", format=self._kind, **tolerant)
         for stream in container.streams.audio:
             if stream.codec_context is None:  # of a codec that FFmpeg does not know
                 container.close()

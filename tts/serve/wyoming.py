@@ -39,8 +39,8 @@ MAX_EVENT = 64 * 1024
 #: most characters of a request, whose sentences assistants send one by one
 MAX_TEXT = 20_000
 MAX_CONNECTIONS = 64
-#: seconds to send an error before the connection is closed
-_ERROR_TIMEOUT = 5.0
+#: seconds to send an error, and then for the client to read it, before the connection is closed
+_ERROR_TIMEOUT, _READING_TIMEOUT = 5.0, 1.0
 _ATTRIBUTION = Attribution("tts", "")
 
 
@@ -107,6 +107,8 @@ class WyomingServer:
             with suppress(OSError, asyncio.TimeoutError):
                 event = Error(" ".join(str(error).split()), type(error).__name__).event()
                 await asyncio.wait_for(async_write_event(event, writer), _ERROR_TIMEOUT)
+                writer.write_eof()
+                await asyncio.wait_for(_discard(reader), _READING_TIMEOUT)
         except asyncio.TimeoutError:
             writer.transport.abort()  # the client sends nothing, or does not read
         except (OSError, EOFError):
@@ -142,6 +144,13 @@ class WyomingServer:
             if event is None:
                 return
             await connection.handle(event)
+
+
+async def _discard(reader: asyncio.StreamReader) -> None:
+    """Read until the client closes the connection. If it were closed before all is read, it would
+    be reset, and the client might not get what was sent last."""
+    while await reader.read(MAX_EVENT):
+        pass
 
 
 async def read_event(reader: asyncio.StreamReader) -> Event | None:
