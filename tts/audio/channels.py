@@ -55,6 +55,6 @@ class Mixer:
 
     def aligned(self) -> Mixer:
         """A mixer that inverts the channels with a phase opposite to that of the loudest."""
-        loudest = int(np.diagonal(self._products).argmax())
+        loudest = int(np.argmax(np.diagonal(self._products)))
         signs = np.where(self._products[loudest] < 0, -1.0, 1.0).astype(np.float32)
         return Mixer(len(signs), signs)

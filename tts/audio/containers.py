@@ -102,7 +102,7 @@ class ContainerSource:
     def _opened(self) -> Any:
         self._handle.seek(0, os.SEEK_SET)
         # Before PyAV 19 tags that are not UTF-8 are an error unless it is told to ignore them.
-        tolerant = (
+        tolerant: dict[str, Any] = (
             {} if int(self._av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "ignore"}
         )
         container = self._av.open(self._handle, mode="r", format=self._kind, **tolerant)

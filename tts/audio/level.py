@@ -103,7 +103,7 @@ def cut_at_pause(samples: Samples, sample_rate: int, seconds: float) -> Samples:
         return samples[:limit]
     # Averaged over three frames, so that a dip between two pitch periods is no pause.
     smooth = np.convolve(levels, np.ones(3) / 3.0, mode="valid")
-    return samples[: start + (int(smooth.argmin()) + 2) * size]
+    return samples[: start + (int(np.argmin(smooth)) + 2) * size]
 
 
 def normalize_level(
@@ -150,5 +150,5 @@ def first_sound(samples: Samples, rate: int) -> int | None:
     active = (level > threshold).astype(np.float64)
     # Seven of 25 frames have to be active, so that a click does not count as speech.
     dense = np.convolve(active, np.ones(25), mode="same") >= 7
-    first = int(dense.argmax()) if dense.any() else 0
+    first = int(np.argmax(dense)) if dense.any() else 0
     return max(0, (first - 15) * size)

@@ -119,7 +119,7 @@ def load_reference(
     mono, rate, seconds_in = decoded.samples, decoded.rate, decoded.seconds
 
     sample_rate = sample_rate or rate
-    low, high = float(mono.min()), float(mono.max())
+    low, high = float(np.min(mono)), float(np.max(mono))
     if max(-low, high) > _MAX_SAMPLE_VALUE:
         raise AudioError(f"{name}: sample values up to {max(-low, high):.3g}: not sound")
     if clipped_share(mono, max(-low, high)) > 0.001:
@@ -299,7 +299,7 @@ def _check_speech(
     samples: NDArray[np.float32], rate: int, name: str, min_seconds: float, warnings: list[str]
 ) -> None:
     """Raise SilentError for silence, and add warnings about what makes a poor voice."""
-    low, high, mean = float(samples.min()), float(samples.max()), float(samples.mean())
+    low, high, mean = float(np.min(samples)), float(np.max(samples)), float(np.mean(samples))
     peak = max(high - mean, mean - low)
     if peak <= 10.0 ** (SILENCE_DBFS / 20.0):
         raise SilentError(f"{name}: silent (no peak above {SILENCE_DBFS:g} dBFS): holds no speech")

@@ -68,7 +68,7 @@ class CodedCorpus:
         self.scale = 1.0
         if not space.coded:
             some = self.table[:: -(-len(self.table) // _MEASURED)].astype(np.float32)
-            self.scale = float(1 / max(1e-4, some.std()))
+            self.scale = 1 / max(1e-4, float(some.std()))
 
     def _count(self, index: int) -> int:
         """Number of latents of an utterance."""

@@ -280,7 +280,7 @@ def place_pauses(
     for k in range(1, count):
         if free[k] or marked[k]:
             candidates = best[:k] + scores[:k, k, 1:].max(-1)
-            previous[k] = int(candidates.argmax())
+            previous[k] = int(np.argmax(candidates))
             best[k] = candidates[previous[k]]
         if marked[k]:
             best[:k] = -np.inf
@@ -288,10 +288,10 @@ def place_pauses(
             best[:k] += scores[:k, k, NONE]
             best[: max(0, k - most + 1)] = -np.inf
     placed = [NONE] * count
-    at = int(best.argmax())
+    at = int(np.argmax(best))
     while at > 0:
         if free[at]:
-            placed[at] = SHORT + int(scores[previous[at], at, 1:].argmax())
+            placed[at] = SHORT + int(np.argmax(scores[previous[at], at, 1:]))
         at = int(previous[at])
     return placed
 

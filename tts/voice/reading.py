@@ -69,7 +69,7 @@ def read_phones(
     phones, mods = [ids[path[a]] for a, _ in runs], [0] * len(runs)
     if modifiers is not None:
         pairs = zip(phones, runs, strict=True)
-        mods = [0 if i == SIL else int(modifiers[a:b].sum(0).argmax()) for i, (a, b) in pairs]
+        mods = [0 if i == SIL else int(np.argmax(modifiers[a:b].sum(0))) for i, (a, b) in pairs]
     return phones, mods, [b - a for a, b in runs]
 
 
