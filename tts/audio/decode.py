@@ -313,7 +313,7 @@ def _attempt(
     filled = read = skipped = 0
     found, damage, ended = not look, "", False
     blocks = source.blocks()
-    pending = np.empty(0, dtype=np.float32)
+    pending: NDArray[np.float32] = np.empty(0, dtype=np.float32)
     try:
         while True:
             try:

@@ -76,7 +76,7 @@ class Leveler:
     ):
         self.rate, self.expected, self.target = sample_rate, expected, target
         self._size = max(1, round(_BLOCK * sample_rate))
-        self._context = np.zeros(_CONTEXT * self._size, dtype=np.float32)
+        self._context: NDArray[np.float32] = np.zeros(_CONTEXT * self._size, dtype=np.float32)
         self._block = np.empty(self._size, dtype=np.float32)
         self._filled = 0
         self._powers: list[float] = []

@@ -262,13 +262,14 @@ class _ArraySource:
 
     def __init__(self, array: NDArray[np.generic], rate: int):
         self.array, self.rate = array, rate
-        self.frames, self.channels = array.shape if array.size else (0, 1)
+        count, self.channels = array.shape if array.size else (0, 1)
+        self.frames: int | None = count
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
         """All of it as [n, C]."""
         step = max(1, BLOCK_VALUES // self.channels)
         kind, width = self.array.dtype.kind, self.array.dtype.itemsize
-        for start in range(0, self.frames, step):
+        for start in range(0, self.frames or 0, step):
             block = self.array[start : start + step].astype(np.float64)
             if kind != "f":
                 scale = 2.0 ** (8 * width - 1)

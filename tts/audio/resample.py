@@ -81,7 +81,7 @@ class StreamResampler:
         self._reach = _context(self._down, self._up)
         with torch.inference_mode(False):
             self._convert = _converter(self._down, self._up)
-        self._kept = np.zeros(0, np.float32)
+        self._kept: NDArray[np.float32] = np.zeros(0, np.float32)
         self._start = 0  # position of `_kept` in the input
         self._done = 0  # input samples that were converted
 
